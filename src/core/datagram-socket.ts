@@ -1,0 +1,18 @@
+/** The host's UDP socket as the packet path sees it: whole batches in both directions. */
+import type { PacketBatch } from './packet-batch.js'
+
+export interface DatagramSocket {
+  readonly localPort: number
+  /**
+   * Sends slots `from` … `count`-1 of the batch, each to its `address`, skipping lengths of 0, and
+   * returns the index of the first slot that was not taken (`count` when all were). The bytes are
+   * read before the call returns. When some were not taken the kernel's buffer is full: `onWritable` follows.
+   */
+  send(batch: PacketBatch, from: number): number
+  /** Received datagrams; the batch is borrowed for the call, and may be changed in place. */
+  onBatch: (batch: PacketBatch) => void
+  onWritable: () => void
+  /** A failure of the socket as a whole (not of one datagram). */
+  onError: (error: Error) => void
+  close(): void
+}

@@ -1,0 +1,50 @@
+/**
+ * A tunnel that carries IP packets, as a machine without I/O: no clock, socket, random source or
+ * await inside. Datagrams of the peer are hostile input: they are counted and dropped, never thrown.
+ */
+import type { PvpnError } from './errors.js'
+import type { PacketBatch } from './packet-batch.js'
+import type { LinkInfo, Millis } from './types.js'
+
+/** What has happened; taken with `takeEvent` after each call until undefined. */
+export type TunnelEvent =
+  | { readonly kind: 'up'; readonly link: LinkInfo } // may repeat with a new address
+  | { readonly kind: 'down'; readonly error: PvpnError } // was up; goes on trying
+  | { readonly kind: 'trying'; readonly error: PvpnError } // not up yet; what was tried and did not work
+  | { readonly kind: 'failed'; readonly error: PvpnError } // needs a person
+  | { readonly kind: 'resolve'; readonly host: string; readonly port: number; readonly id: number } // answer with `resolved`
+
+export interface TunnelCounters {
+  readonly bytesIn: number
+  readonly bytesOut: number
+  readonly packetsIn: number
+  readonly packetsOut: number
+  /** Dropped packets by reason; reasons are a closed set per tunnel. */
+  readonly drops: Readonly<Record<string, number>>
+}
+
+export interface PacketTunnel {
+  /** What the configuration gives before the tunnel is up. */
+  readonly link: LinkInfo
+  open(now: Millis): void
+  close(now: Millis): void
+  /** Datagrams from peers (`batch.address` their sources): each becomes, in place, the IP packet it carried; others get length 0. */
+  receive(batch: PacketBatch, now: Millis): void
+  /** IP packets from the stack: each becomes, in place, a datagram with its `address`; those that must wait are copied away and get length 0. */
+  transmit(batch: PacketBatch, now: Millis): void
+  /** Appends the tunnel's own datagrams (handshakes, keepalives, what had waited) until nothing is left or the batch is full. */
+  poll(batch: PacketBatch, now: Millis): void
+  /** When `tick` is next wanted; Infinity when nothing is pending. */
+  deadline(): Millis
+  tick(now: Millis): void
+  takeEvent(): TunnelEvent | undefined
+  /** The answer to a `resolve` event: socket addresses (core/socket-address codec), none when the name did not resolve. */
+  resolved(id: number, addresses: readonly Uint8Array[], now: Millis): void
+  /** Would this destination go anywhere? False: no peer's AllowedIPs has it (so: network unreachable, at once). */
+  routes(address: Uint8Array): boolean
+  readonly counters: TunnelCounters
+  /** Monotonic time of the last completed handshake. */
+  readonly lastHandshake: Millis | undefined
+  /** The peer's address as text (`host:port`), for status. */
+  readonly endpoint: string | undefined
+}

@@ -1,0 +1,71 @@
+/**
+ * The userspace TCP/IP stack of one environment, as a machine: IP packets in and out in batches,
+ * no clock, socket or random source of its own. The driver's cycle is
+ *
+ *   input(batch) … → notify() → output(batch) until 0 → wait for deadline(), onReady or packets
+ *
+ * `input` and `tick` only change state; `notify` calls the callbacks (`onReadable` …) of sockets
+ * that changed, once each; `output` cuts segments straight into the batch. Calls on sockets (write,
+ * read, connect) only change state too and, outside a cycle, call `onReady` so that the driver pumps.
+ */
+import type { PvpnError } from '../core/errors.js'
+import type { PacketBatch } from '../core/packet-batch.js'
+import type { ByteStream, DatagramPort, StreamListener } from '../core/stream.js'
+import type { Bytes, Endpoint, LinkInfo, Millis, Random } from '../core/types.js'
+
+export interface StackOptions {
+  readonly random: Random
+  /** First and last local port for connections of our own; others belong to a wrapper's namespace. Default 32768–60999. */
+  readonly ephemeralPorts?: readonly [number, number]
+}
+
+/** A connection being opened: becomes usable at `onConnect`, or fails by `onClose`. */
+export interface TcpSocket extends ByteStream {
+  readonly state: TcpState
+  /** Handshake complete (for sockets from `connectTcp`); called by `notify`. */
+  onConnect: () => void
+}
+
+export type TcpState =
+  | 'SYN-SENT'
+  | 'SYN-RECEIVED'
+  | 'ESTABLISHED'
+  | 'FIN-WAIT-1'
+  | 'FIN-WAIT-2'
+  | 'CLOSE-WAIT'
+  | 'CLOSING'
+  | 'LAST-ACK'
+  | 'TIME-WAIT'
+  | 'CLOSED'
+
+export interface Stack {
+  /** New addresses or MTU. Connections whose address has gone are closed with ERR_DOWN; the others live on. */
+  configure(link: LinkInfo, now: Millis): void
+  input(batch: PacketBatch, now: Millis): void
+  notify(): void
+  /** Appends IP packets until nothing is left or the batch is full; the number appended. */
+  output(batch: PacketBatch, now: Millis): number
+  deadline(): Millis
+  tick(now: Millis): void
+  /** Something to do appeared outside of a cycle. */
+  onReady: () => void
+  /** Throws PvpnError ERR_NET_UNREACHABLE when there is no address of that family, ERR_LIMIT at a bound. */
+  connectTcp(to: Endpoint, now: Millis): TcpSocket
+  /** Throws PvpnError ERR_LIMIT when the port is taken. */
+  listenTcp(options: { port: number; family?: 4 | 6; backlog?: number }): StreamListener
+  bindUdp(options?: { port?: number; family?: 4 | 6 }): DatagramPort
+  /** ICMP echo; `done` gets the round trip in ms, or the error. */
+  ping(to: Bytes, timeout: Millis, now: Millis, done: (result: number | PvpnError) => void): void
+  readonly counters: StackCounters
+}
+
+export interface StackCounters {
+  readonly packetsIn: number
+  readonly packetsOut: number
+  readonly drops: Readonly<Record<string, number>>
+  readonly tcp: {
+    readonly open: number
+    readonly retransmits: number
+    readonly timeouts: number
+  }
+}

@@ -1,0 +1,60 @@
+/** The seam between the IP part of the stack and its TCP part. */
+import type { PvpnError } from '../core/errors.js'
+import type { PacketBatch } from '../core/packet-batch.js'
+import type { StreamListener } from '../core/stream.js'
+import type { Bytes, Endpoint, Millis, Random } from '../core/types.js'
+import type { TcpSocket } from './contract.js'
+
+/** What TCP needs of IP. Addresses are 4 or 16 bytes; results are not to be changed. */
+export interface IpLayer {
+  /** Our address for talking to `destination`; undefined when there is none of that family. */
+  sourceFor(destination: Bytes): Bytes | undefined
+  isLocal(address: Bytes): boolean
+  /** Largest IP packet that reaches `destination`, in bytes (link MTU or what ICMP said). */
+  pathMtu(destination: Bytes): number
+  /** Next value of the IPv4 identification field. */
+  identification(): number
+}
+
+export interface TcpLayerOptions {
+  readonly random: Random
+  readonly ephemeralPorts: readonly [number, number]
+}
+
+/** An ICMP error about one of our segments: who was talking (our side first), the sequence number quoted, and what it says. */
+export interface TcpIcmpError {
+  readonly local: Bytes
+  readonly localPort: number
+  readonly remote: Bytes
+  readonly remotePort: number
+  readonly sequence: number
+  /** Packet too big: re-read `pathMtu` and resend; otherwise the error it stands for. */
+  readonly error: PvpnError | 'packet-too-big'
+}
+
+export interface TcpLayer {
+  /**
+   * One TCP segment at bytes[at … at+length) of an IP packet whose header starts at `ipAt` (valid,
+   * addressed to us, not a fragment). Checks lengths and checksum itself.
+   */
+  input(bytes: Bytes, ipAt: number, at: number, length: number, now: Millis): void
+  /** Does this port belong to a connection or listener of ours? (Else a wrapper's namespace may have it.) */
+  owns(local: Bytes, localPort: number, remote: Bytes, remotePort: number): boolean
+  notify(): void
+  /** Appends whole IP packets; the number appended. */
+  output(batch: PacketBatch, now: Millis): number
+  deadline(): Millis
+  tick(now: Millis): void
+  onReady: () => void
+  connect(to: Endpoint, now: Millis): TcpSocket
+  listen(options: { port: number; family?: 4 | 6; backlog?: number }): StreamListener
+  icmpError(error: TcpIcmpError, now: Millis): void
+  /** Local addresses have changed: connections whose address has gone close with ERR_DOWN. */
+  addressesChanged(now: Millis): void
+  readonly counters: {
+    readonly open: number
+    readonly retransmits: number
+    readonly timeouts: number
+    readonly drops: Readonly<Record<string, number>>
+  }
+}
