@@ -3,13 +3,30 @@
  * Both sides drop what they do not know. When the channel closes the environment's process exits.
  * Keys and passwords travel only here, never in arguments or environment variables (Uint8Arrays
  * survive because the fork uses `serialization: 'advanced'`).
+ *
+ *   gateway                    environment's process
+ *      fork ───────────────────────► loads its modules
+ *      ◄──────────────────── ready
+ *   lets go of the ports, start ───► binds its listeners
+ *      ◄──────────────── listening
+ *      ◄──────────────────── state   (again and again)
+ *   status ────────────────────────► also the heartbeat: unanswered for 15 s means hung, and SIGKILL
+ *      ◄─────────────────── status
+ *   stop ──────────────────────────► closes its listeners first, ends, exits 0
+ *
+ * A terminal's Ctrl-C and hang-up reach the whole process group: the environment's process ignores
+ * SIGINT and SIGHUP, the gateway tells it what to do. It writes nothing to stdout; stderr is its log.
  */
 import type { EnvironmentState, EnvironmentStatus } from './environment.js'
 import type { LogLevel } from './log.js'
 import type { EnvironmentOptions } from './options.js'
 
 export type ToEnvironment =
-  /** First message, once. The process binds its listeners, starts the tunnel and reports `state`. */
+  /**
+   * First message, once, in answer to `ready`. The process binds its listeners, starts the tunnel and
+   * reports `state`. With `start: on-demand` the gateway keeps the proxy ports, `options.listen` is
+   * empty and every client comes by `connection`.
+   */
   | { readonly kind: 'start'; readonly options: EnvironmentOptions; readonly logLevel: LogLevel }
   /** Close everything and exit 0 within the grace period. */
   | { readonly kind: 'stop' }
@@ -25,7 +42,21 @@ export type ToEnvironment =
       readonly head: Uint8Array | undefined
     }
 
+/** What metrics need beyond the status; cumulative since the process began. */
+export interface EnvironmentFigures {
+  /** Resident memory, bytes. */
+  readonly memory: number
+  /** User and system time, seconds. */
+  readonly cpu: number
+  readonly packetsIn: number
+  readonly packetsOut: number
+  /** Dropped packets by reason. */
+  readonly drops: Readonly<Record<string, number>>
+}
+
 export type FromEnvironment =
+  /** First message: modules are loaded, `start` will be acted on at once (the ports are unowned until then). */
+  | { readonly kind: 'ready' }
   /** The listeners are bound (or not: `error`), before the tunnel is tried. */
   | {
       readonly kind: 'listening'
@@ -37,4 +68,9 @@ export type FromEnvironment =
       readonly state: EnvironmentState
       readonly error: { readonly code: string; readonly message: string } | null
     }
-  | { readonly kind: 'status'; readonly id: number; readonly status: EnvironmentStatus }
+  | {
+      readonly kind: 'status'
+      readonly id: number
+      readonly status: EnvironmentStatus
+      readonly figures?: EnvironmentFigures
+    }
