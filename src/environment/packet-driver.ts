@@ -1,0 +1,151 @@
+/**
+ * Drives one packet tunnel and one stack over one UDP socket. The only place where the three meet:
+ *
+ *   up:    socket ─ batch ─► tunnel.receive ─► stack.input ─► notify (listeners read and write)
+ *   down:  stack.output ─► tunnel.transmit, tunnel.poll ─► socket.send
+ *
+ * One turn handles everything that is there; what the turn's callbacks produce goes out with it.
+ */
+import type { DatagramSocket } from '../core/datagram-socket.js'
+import { PacketBatch } from '../core/packet-batch.js'
+import type { PacketTunnel, TunnelEvent } from '../core/tunnel.js'
+import type { Clock, Millis } from '../core/types.js'
+import type { Stack } from '../stack/contract.js'
+import { BATCH_CAPACITY, BATCHES_PER_TURN, MINIMUM_PACKET_SIZE } from './limits.js'
+
+export interface PacketDriverOptions {
+  readonly tunnel: PacketTunnel
+  readonly stack: Stack
+  readonly socket: DatagramSocket
+  readonly clock: Clock
+  /** Runs `run` soon, after the event loop has handled what is ready now (setImmediate). */
+  readonly soon: (run: () => void) => void
+  /** Called in order for each event of the tunnel; `up` and `down` have reached the stack already. */
+  readonly onEvent: (event: TunnelEvent) => void
+}
+
+export class PacketDriver {
+  readonly #o: PacketDriverOptions
+  readonly #out: PacketBatch
+  /** Index of the first slot of `#out` that the kernel has not taken; the batch's count when it took all. */
+  #unsent = 0
+  #writable = true
+  #turning = false
+  #scheduled = false
+  #closed = false
+  #cancelTimer: (() => void) | undefined
+  #timerAt: Millis = Number.POSITIVE_INFINITY
+
+  constructor(options: PacketDriverOptions) {
+    this.#o = options
+    const packetSize = Math.max(MINIMUM_PACKET_SIZE, options.tunnel.link.mtu)
+    this.#out = new PacketBatch({ capacity: BATCH_CAPACITY, packetSize })
+    options.socket.onBatch = (batch) => this.#received(batch)
+    options.socket.onWritable = () => {
+      this.#writable = true
+      this.#turn(this.#o.clock.now())
+    }
+    options.stack.onReady = () => this.wake()
+  }
+
+  /** Opens the tunnel: from now on it connects and stays connected. */
+  start(): void {
+    const now = this.#o.clock.now()
+    this.#o.tunnel.open(now)
+    this.#turn(now)
+  }
+
+  /** Closes the tunnel and the socket; the last datagrams are sent if the kernel takes them at once. */
+  close(): void {
+    if (this.#closed) return
+    const now = this.#o.clock.now()
+    this.#o.tunnel.close(now)
+    this.#turn(now)
+    this.#closed = true
+    this.#cancelTimer?.()
+    this.#o.socket.close()
+  }
+
+  /** Something outside of a turn has produced output: runs a turn soon, once for all callers. */
+  wake(): void {
+    if (!this.#turning) this.#schedule()
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#closed) return
+    this.#scheduled = true
+    this.#o.soon(() => {
+      this.#scheduled = false
+      if (!this.#closed) this.#turn(this.#o.clock.now())
+    })
+  }
+
+  #received(batch: PacketBatch): void {
+    if (this.#closed) return
+    const now = this.#o.clock.now()
+    this.#o.tunnel.receive(batch, now)
+    this.#o.stack.input(batch, now)
+    this.#turn(now)
+  }
+
+  #turn(now: Millis): void {
+    if (this.#turning) return
+    this.#turning = true
+    try {
+      if (this.#o.tunnel.deadline() <= now) this.#o.tunnel.tick(now)
+      if (this.#o.stack.deadline() <= now) this.#o.stack.tick(now)
+      this.#events(now)
+      this.#o.stack.notify()
+      this.#send(now)
+      this.#events(now)
+    } finally {
+      this.#turning = false
+    }
+    this.#arm()
+  }
+
+  #events(now: Millis): void {
+    for (let e = this.#o.tunnel.takeEvent(); e !== undefined; e = this.#o.tunnel.takeEvent()) {
+      if (e.kind === 'up') this.#o.stack.configure(e.link, now)
+      this.#o.onEvent(e)
+    }
+  }
+
+  #send(now: Millis): void {
+    const { stack, tunnel } = this.#o
+    const out = this.#out
+    for (let n = 0; n < BATCHES_PER_TURN; n++) {
+      if (!this.#flush()) return
+      out.reset()
+      this.#unsent = 0
+      if (stack.output(out, now) > 0) tunnel.transmit(out, now)
+      tunnel.poll(out, now)
+      if (out.count === 0) return
+    }
+    if (this.#flush()) this.#schedule()
+  }
+
+  /** Gives the kernel what it has not taken yet. False: it is full, `onWritable` will come. */
+  #flush(): boolean {
+    if (this.#unsent < this.#out.count && this.#writable) {
+      this.#unsent = this.#o.socket.send(this.#out, this.#unsent)
+    }
+    if (this.#unsent >= this.#out.count) return true
+    this.#writable = false
+    return false
+  }
+
+  #arm(): void {
+    const at = Math.min(this.#o.tunnel.deadline(), this.#o.stack.deadline())
+    // A deadline that moves away (each ACK moves one) leaves the timer: it fires once for nothing, which
+    // is cheaper than a new timer per batch.
+    if (at >= this.#timerAt || this.#closed) return
+    this.#cancelTimer?.()
+    this.#timerAt = at
+    this.#cancelTimer = this.#o.clock.at(at, () => {
+      this.#timerAt = Number.POSITIVE_INFINITY
+      this.#cancelTimer = undefined
+      if (!this.#closed) this.#turn(this.#o.clock.now())
+    })
+  }
+}
