@@ -1,0 +1,4 @@
+/** Every command, in the order of `pvpn --help`. Loading this list loads no command. */
+import type { CommandEntry } from './command.js'
+
+export const COMMANDS: readonly CommandEntry[] = []

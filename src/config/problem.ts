@@ -1,0 +1,37 @@
+/** What is wrong with a configuration, and where. */
+import { PvpnError } from '../core/errors.js'
+
+export interface Problem {
+  /** Path as the user would type it. */
+  readonly file: string
+  /** From 1; 0 when the whole file is meant. */
+  readonly line: number
+  readonly column: number
+  /** Never holds a secret. */
+  readonly message: string
+}
+
+/** `FILE:LINE:COL: message`; without line and column when the whole file is meant. */
+export function formatProblem(problem: Problem): string {
+  const { file, line, column, message } = problem
+  return line === 0 ? `${file}: ${message}` : `${file}:${line}:${column}: ${message}`
+}
+
+/** Problems in reading order: file by file as they came up, inside a file from top to bottom. */
+export function sortProblems(problems: readonly Problem[]): readonly Problem[] {
+  const files = [...new Set(problems.map((problem) => problem.file))]
+  return [...problems].sort(
+    (a, b) =>
+      files.indexOf(a.file) - files.indexOf(b.file) || a.line - b.line || a.column - b.column,
+  )
+}
+
+/** A configuration that can't be used; `problems` has every reason. */
+export class ConfigError extends PvpnError {
+  readonly problems: readonly Problem[]
+
+  constructor(problems: readonly Problem[], options?: { hint?: string }) {
+    super('ERR_CONFIG', problems.map(formatProblem).join('\n'), options)
+    this.problems = problems
+  }
+}
