@@ -8,12 +8,13 @@
  *
  * The client's tunnel address is 192.168.9.52 (fd00:9::52) in both. Every server is Debian's or Node's.
  */
-import { type ChildProcess, spawnSync } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { eventually, join2, Namespace } from './namespace.js'
+import { keyPair, wg } from './wg.js'
 
 export const SITES = {
   office: { public: '203.0.113.2', router: '203.0.113.1', port: 51820 },
@@ -227,15 +228,4 @@ export async function dns(
   })
   if (!up) throw new Error(`dnsmasq does not start on ${address}`)
   return child
-}
-
-function keyPair(): { private: string; public: string } {
-  const key = wg(['genkey'])
-  return { private: key, public: wg(['pubkey'], key) }
-}
-
-function wg(args: readonly string[], input = ''): string {
-  const { stdout, status, stderr } = spawnSync('wg', args, { input, encoding: 'utf8' })
-  if (status !== 0) throw new Error(`wg ${args.join(' ')}: ${stderr}`)
-  return stdout.trim()
 }
