@@ -17,9 +17,14 @@ export function formatProblem(problem: Problem): string {
   return line === 0 ? `${file}: ${message}` : `${file}:${line}:${column}: ${message}`
 }
 
-/** Problems in reading order: file by file as they came up, inside a file from top to bottom. */
-export function sortProblems(problems: readonly Problem[]): readonly Problem[] {
-  const files = [...new Set(problems.map((problem) => problem.file))]
+/** What was written, in quotes for a message, cut when it is long. */
+export function quote(text: string): string {
+  return `"${text.length > 80 ? `${text.slice(0, 77)}...` : text}"`
+}
+
+/** Problems in reading order: `first`, then file by file as they came up, each from top to bottom. */
+export function sortProblems(problems: readonly Problem[], first: string): readonly Problem[] {
+  const files = [...new Set([first, ...problems.map((problem) => problem.file)])]
   return [...problems].sort(
     (a, b) =>
       files.indexOf(a.file) - files.indexOf(b.file) || a.line - b.line || a.column - b.column,

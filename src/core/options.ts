@@ -75,6 +75,8 @@ export interface PublishOptions {
 export interface EnvironmentOptions {
   readonly name: string
   readonly tunnel: TunnelOptions
+  /** The environment that carries the tunnel's own packets; absent: the host's network does. */
+  readonly through?: string
   readonly listen: readonly ListenAddress[]
   readonly users: readonly ProxyUser[]
   readonly dns: DnsOptions

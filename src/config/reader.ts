@@ -1,0 +1,63 @@
+/** What specs (spec.ts) read from and report to: one configuration file being looked at. */
+import { MAX_CONFIG_VALUES, MAX_PROBLEMS } from './limits.js'
+import type { Place } from './place.js'
+import type { Problem } from './problem.js'
+import type { Source, YamlNode } from './yaml.js'
+
+/** Collects problems and warnings of one configuration, bounded. */
+export class Report {
+  readonly problems: Problem[] = []
+  readonly warnings: Problem[] = []
+
+  problem(place: Place, message: string): void {
+    this.#add(this.problems, place, message)
+  }
+
+  warning(place: Place, message: string): void {
+    this.#add(this.warnings, place, message)
+  }
+
+  #add(list: Problem[], place: Place, message: string): void {
+    if (list.length < MAX_PROBLEMS) list.push({ ...place, message })
+    else if (list.length === MAX_PROBLEMS) {
+      list.push({ file: place.file, line: 0, column: 0, message: 'more of the kind is left out' })
+    }
+  }
+}
+
+/** Walks the nodes of one file. */
+export class Reader {
+  readonly report: Report
+  readonly #source: Source
+  #budget = MAX_CONFIG_VALUES
+
+  constructor(source: Source, report: Report) {
+    this.#source = source
+    this.report = report
+  }
+
+  place(node: YamlNode): Place {
+    return this.#source.place(node)
+  }
+
+  problem(at: YamlNode | Place, message: string): undefined {
+    this.report.problem('line' in at ? at : this.place(at), message)
+    return undefined
+  }
+
+  /** The node with aliases followed; undefined (and reported) when it stands for nothing or too much was read. */
+  value(node: YamlNode): YamlNode | undefined {
+    if (this.#budget === 0) return undefined
+    if (--this.#budget === 0) {
+      return this.problem(node, `too many values (${MAX_CONFIG_VALUES}; aliases count each time)`)
+    }
+    const value = this.#source.value(node)
+    if (value === undefined) {
+      return this.problem(
+        node,
+        'this alias has no anchor before it; text that begins with * needs quotes',
+      )
+    }
+    return value
+  }
+}

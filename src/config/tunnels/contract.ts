@@ -1,0 +1,18 @@
+/** What a tunnel type tells the configuration about itself: one file per type beside this one. */
+import type { TunnelOptions } from '../../core/options.js'
+import type { Context, Finish } from '../context.js'
+import type { Place } from '../place.js'
+import type { Fields, Shape } from '../spec.js'
+
+export interface TunnelDraft {
+  readonly finish: Finish<TunnelOptions>
+  /** UDP port on the host that the tunnel asks for, 0 or absent for any. */
+  readonly udpPort?: { readonly port: number; readonly place: Place; readonly needed: boolean }
+}
+
+export interface TunnelType {
+  /** Keys besides `type` and `through`. */
+  readonly shape: Shape
+  /** Reports what does not fit together. `fields` were read by `shape`. */
+  read(fields: Fields<Shape>, context: Context): TunnelDraft
+}

@@ -1,0 +1,7 @@
+/** `type: direct`: the host's own network, the paper's real environment. */
+import type { TunnelType } from './contract.js'
+
+export const direct: TunnelType = {
+  shape: {},
+  read: () => ({ finish: () => ({ type: 'direct' }) }),
+}
