@@ -1,0 +1,84 @@
+/** The gateway as control API, commands and tests see it. */
+import type { Socket } from 'node:net'
+import type { EnvironmentState, EnvironmentStatus } from '../core/environment.js'
+import type { EnvironmentFigures } from '../core/ipc.js'
+import type { EnvironmentOptions, GatewayOptions } from '../core/options.js'
+
+export interface StatusError {
+  readonly code: string
+  readonly message: string
+}
+
+/** What `pvpn status --json` prints. */
+export interface GatewayStatus {
+  readonly version: string
+  readonly pid: number
+  /** `address:port` of the control port; null when it is off. */
+  readonly control: string | null
+  /** `address:port` of the policy port; null when there is none. */
+  readonly policy: string | null
+  readonly environments: readonly EnvironmentStatus[]
+}
+
+/** What a reload did, by environment name. */
+export interface ReloadReport {
+  /** False: the new configuration can't be used, everything runs on as before. */
+  readonly ok: boolean
+  readonly problems: readonly string[]
+  readonly warnings: readonly string[]
+  readonly started: readonly string[]
+  readonly restarted: readonly string[]
+  readonly stopped: readonly string[]
+  readonly unchanged: readonly string[]
+}
+
+export type GatewayEvent =
+  | {
+      readonly kind: 'state'
+      readonly environment: string
+      readonly state: EnvironmentState
+      readonly error: StatusError | null
+    }
+  | { readonly kind: 'reload'; readonly report: ReloadReport }
+
+/** Numbers of one environment for metrics. */
+export interface EnvironmentReading {
+  readonly status: EnvironmentStatus
+  /** Absent while there is no process or it has not answered yet. */
+  readonly figures: EnvironmentFigures | undefined
+  /** Times its process was started again after a crash. */
+  readonly restarts: number
+}
+
+export type Action = 'start' | 'stop' | 'restart'
+
+export interface Gateway {
+  readonly names: readonly string[]
+  status(): Promise<GatewayStatus>
+  readings(): Promise<readonly EnvironmentReading[]>
+  environment(name: string): Promise<EnvironmentStatus | undefined>
+  /** Undefined: no such environment. Waits up to `wait` ms until it is up or says why not (`stop` always waits for the end). */
+  act(name: string, action: Action, wait: number): Promise<EnvironmentStatus | undefined>
+  reload(): Promise<ReloadReport>
+  /** Is every environment up that should be? One that waits for its first connection or was stopped does not count. */
+  readonly ready: boolean
+  /** Undefined when too many listen already; otherwise a function that ends it. */
+  listen(listener: (event: GatewayEvent) => void): (() => void) | undefined
+}
+
+/** The configuration as read anew; `options` is absent when there are problems. */
+export interface LoadedConfiguration {
+  readonly options?: GatewayOptions
+  readonly problems: readonly string[]
+  readonly warnings: readonly string[]
+}
+
+/**
+ * Answers a client whose environment has no process, truthfully and at once (SOCKS5 03, HTTP 503),
+ * and closes. The socket is paused and unread; the gateway ends it after STANDBY_LINGER.
+ */
+export type StandbyAnswer = (
+  socket: Socket,
+  options: EnvironmentOptions,
+  error: StatusError,
+) => void

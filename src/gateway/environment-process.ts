@@ -1,0 +1,160 @@
+/** One environment's process: messages over its IPC channel, status queries, heartbeat, end. */
+import { type ChildProcess, fork } from 'node:child_process'
+import type { Socket } from 'node:net'
+import type { EnvironmentState, EnvironmentStatus } from '../core/environment.js'
+import type { EnvironmentFigures, FromEnvironment, ToEnvironment } from '../core/ipc.js'
+import type { LogLevel } from '../core/log.js'
+import type { EnvironmentOptions } from '../core/options.js'
+import type { StatusError } from './contract.js'
+import { ENVIRONMENT_HEAP_MIB, HANDOVER_PENDING, STATUS_TIMEOUT } from './limits.js'
+
+export interface ProcessEvents {
+  onReady(): void
+  onListening(error: StatusError | undefined): void
+  onState(state: EnvironmentState, error: StatusError | null): void
+  /** Last event, once. `how` in words: `exit code 1`, `signal SIGKILL`. */
+  onEnd(how: string): void
+}
+
+export interface StatusAnswer {
+  readonly status: EnvironmentStatus
+  readonly figures: EnvironmentFigures | undefined
+}
+
+interface Query {
+  readonly id: number
+  readonly timer: NodeJS.Timeout
+  readonly resolve: (answer: StatusAnswer | undefined) => void
+}
+
+export class EnvironmentProcess {
+  readonly #child: ChildProcess
+  readonly #events: ProcessEvents
+  #ended = false
+  #queryId = 0
+  #queries: Query[] = []
+  #handovers = 0
+  #missed = 0
+  /** The latest answer, however old. */
+  last: StatusAnswer | undefined
+
+  constructor(module: string, name: string, events: ProcessEvents) {
+    this.#events = events
+    this.#child = fork(module, [name], {
+      serialization: 'advanced',
+      // stdout belongs to the gateway's own lines: what a process prints by accident goes to stderr.
+      stdio: ['ignore', 2, 2, 'ipc'],
+      execArgv: [`--max-old-space-size=${ENVIRONMENT_HEAP_MIB}`],
+    })
+    this.#child.on('message', (message: FromEnvironment) => this.#receive(message))
+    this.#child.on('exit', (code, signal) =>
+      this.#end(signal === null ? `exit code ${code}` : `signal ${signal}`),
+    )
+    // Without a process (fork failed: no memory, no descriptors) there is no 'exit'.
+    this.#child.on('error', (error) => {
+      if (this.#child.pid === undefined) this.#end(error.message)
+    })
+  }
+
+  get pid(): number | undefined {
+    return this.#ended ? undefined : this.#child.pid
+  }
+
+  start(options: EnvironmentOptions, logLevel: LogLevel): void {
+    this.#send({ kind: 'start', options, logLevel })
+  }
+
+  stop(): void {
+    this.#send({ kind: 'stop' })
+  }
+
+  kill(): void {
+    this.#child.kill('SIGKILL')
+  }
+
+  /**
+   * Hands an open socket over; it is no longer ours when this returns true. False: the process can't
+   * take it now (ended, or HANDOVER_PENDING are on their way), the caller keeps it.
+   */
+  connection(listener: string, head: Uint8Array | undefined, socket: Socket): boolean {
+    if (this.#ended || !this.#child.connected || this.#handovers >= HANDOVER_PENDING) return false
+    this.#handovers++
+    const message: ToEnvironment = { kind: 'connection', listener, head }
+    this.#child.send(message, socket, { keepOpen: false }, (error) => {
+      this.#handovers--
+      if (error !== null) socket.destroy()
+    })
+    return true
+  }
+
+  /** The process's own status, or undefined when it does not answer within STATUS_TIMEOUT. */
+  status(): Promise<StatusAnswer | undefined> {
+    if (this.#ended || !this.#child.connected) return Promise.resolve(undefined)
+    return new Promise((resolve) => {
+      // One query travels at a time: askers meanwhile share its answer.
+      const travelling = this.#queries[0]
+      const id = travelling?.id ?? ++this.#queryId
+      const timer = setTimeout(() => {
+        this.#queries = this.#queries.filter((other) => other !== query)
+        resolve(undefined)
+      }, STATUS_TIMEOUT)
+      const query = { id, timer, resolve }
+      this.#queries.push(query)
+      if (travelling === undefined) this.#send({ kind: 'status', id })
+    })
+  }
+
+  /** Asks for a sign of life. The result is how many times in a row, before this one, there was none. */
+  heartbeat(): number {
+    const missed = this.#missed++
+    this.#send({ kind: 'status', id: ++this.#queryId })
+    return missed
+  }
+
+  #send(message: ToEnvironment): void {
+    if (this.#ended || !this.#child.connected) return
+    // A broken channel shows as the end of the process; the failed write itself needs no answer.
+    this.#child.send(message, () => {})
+  }
+
+  #receive(message: FromEnvironment): void {
+    if (this.#ended || typeof message !== 'object' || message === null) return
+    switch (message.kind) {
+      case 'ready':
+        this.#events.onReady()
+        break
+      case 'listening':
+        this.#events.onListening(message.error)
+        break
+      case 'state':
+        this.#events.onState(message.state, message.error)
+        break
+      case 'status':
+        this.#answer(message)
+        break
+      default:
+        message satisfies never
+    }
+  }
+
+  #answer(message: FromEnvironment & { kind: 'status' }): void {
+    this.#missed = 0
+    this.last = { status: message.status, figures: message.figures }
+    const answered = this.#queries.filter((query) => query.id <= message.id)
+    this.#queries = this.#queries.filter((query) => query.id > message.id)
+    for (const query of answered) settle(query, this.last)
+  }
+
+  #end(how: string): void {
+    if (this.#ended) return
+    this.#ended = true
+    for (const query of this.#queries) settle(query, undefined)
+    this.#queries = []
+    this.#events.onEnd(how)
+  }
+}
+
+function settle(query: Query, answer: StatusAnswer | undefined): void {
+  clearTimeout(query.timer)
+  query.resolve(answer)
+}

@@ -1,0 +1,63 @@
+/** Bounds of the gateway. Times in milliseconds unless the name says otherwise. */
+
+/** Heap of one environment's process, MiB (`--max-old-space-size`). Beyond: that process dies and is started again. */
+export const ENVIRONMENT_HEAP_MIB = 512
+/** From fork until the process says it is ready. Beyond: it is killed and started again with back-off. */
+export const BOOT_TIMEOUT = 15_000
+/** From `start` until the process says that its listeners are bound. Beyond: killed, back-off. */
+export const LISTEN_TIMEOUT = 10_000
+/** Between two heartbeats of one process. */
+export const HEARTBEAT_INTERVAL = 5_000
+/** Heartbeats in a row without an answer. At the bound the process is taken for hung: killed, back-off. */
+export const HEARTBEATS_MISSED = 3
+/** A status query on demand waits this long for the process; then the last known status is shown. */
+export const STATUS_TIMEOUT = 1_000
+/** First wait before a crashed process is started again; it doubles with each crash. */
+export const BACKOFF_FIRST = 250
+/** Longest wait before a crashed process is started again. */
+export const BACKOFF_MOST = 30_000
+/** A process that ran this long starts the back-off anew when it crashes. */
+export const STABLE_AFTER = 60_000
+/** From `stop` until the process must have ended. Beyond: SIGKILL. */
+export const STOP_GRACE = 3_000
+/** Clients of one environment without a process that are being answered at once. Beyond: closed at once. */
+export const STANDBY_CLIENTS = 256
+/** A client of the standby listener gets this long to say its piece and take the answer. Then closed. */
+export const STANDBY_LINGER = 5_000
+/** Clients waiting for one on-demand environment to come up. Beyond: answered at once that it is not up. */
+export const ON_DEMAND_WAITING = 64
+/** Sockets on their way to one environment's process. Beyond: answered by the gateway that it is not up. */
+export const HANDOVER_PENDING = 256
+/** Between two tries to take a port that its last owner is about to let go of. */
+export const PORT_RETRY = 25
+/** How long a port is tried before it counts as taken by another program. */
+export const PORT_PATIENCE = 1_500
+/** How long a command waits for an environment to come up or to say why not, when asked to wait, at most. */
+export const SETTLE_MOST = 60_000
+/** Listeners of gateway events (server-sent event clients and our own). Beyond: refused. */
+export const EVENT_LISTENERS = 64
+
+/** The bounds that tests shorten. */
+export interface Timings {
+  readonly bootTimeout: number
+  readonly listenTimeout: number
+  readonly heartbeatInterval: number
+  readonly heartbeatsMissed: number
+  readonly backoffFirst: number
+  readonly backoffMost: number
+  readonly stableAfter: number
+  readonly stopGrace: number
+  readonly standbyLinger: number
+}
+
+export const DEFAULT_TIMINGS: Timings = {
+  bootTimeout: BOOT_TIMEOUT,
+  listenTimeout: LISTEN_TIMEOUT,
+  heartbeatInterval: HEARTBEAT_INTERVAL,
+  heartbeatsMissed: HEARTBEATS_MISSED,
+  backoffFirst: BACKOFF_FIRST,
+  backoffMost: BACKOFF_MOST,
+  stableAfter: STABLE_AFTER,
+  stopGrace: STOP_GRACE,
+  standbyLinger: STANDBY_LINGER,
+}

@@ -1,0 +1,71 @@
+/** Clients that came while an environment has no process: answered with the truth, or waiting for it to come up. */
+import type { Socket } from 'node:net'
+import type { EnvironmentOptions } from '../core/options.js'
+import type { StandbyAnswer, StatusError } from './contract.js'
+import { ON_DEMAND_WAITING } from './limits.js'
+
+interface Waiting {
+  readonly socket: Socket
+  readonly listener: string
+  readonly timer: NodeJS.Timeout
+}
+
+export class StandbyClients {
+  readonly #answer: StandbyAnswer
+  readonly #linger: number
+  /** Being answered. */
+  readonly #answering = new Set<Socket>()
+  #waiting: Waiting[] = []
+
+  constructor(answer: StandbyAnswer, linger: number) {
+    this.#answer = answer
+    this.#linger = linger
+  }
+
+  /** The socket is ours from here on: answered, and gone after the linger at the latest. */
+  answer(socket: Socket, options: EnvironmentOptions, reason: StatusError): void {
+    this.#answering.add(socket)
+    const timer = setTimeout(() => socket.destroy(), this.#linger)
+    socket.on('error', () => socket.destroy())
+    socket.once('close', () => {
+      clearTimeout(timer)
+      this.#answering.delete(socket)
+    })
+    this.#answer(socket, options, reason)
+  }
+
+  /** Keeps the unread socket until `takeWaiting`, for `connectTimeout` seconds at most; then it is answered. */
+  wait(
+    socket: Socket,
+    listener: string,
+    options: EnvironmentOptions,
+    reason: () => StatusError,
+  ): void {
+    if (this.#waiting.length >= ON_DEMAND_WAITING) {
+      this.answer(socket, options, reason())
+      return
+    }
+    const timer = setTimeout(() => {
+      this.#waiting = this.#waiting.filter((other) => other !== waiting)
+      this.answer(socket, options, reason())
+    }, options.connectTimeout * 1000)
+    const waiting = { socket, listener, timer }
+    this.#waiting.push(waiting)
+  }
+
+  takeWaiting(): readonly Waiting[] {
+    const taken = this.#waiting
+    this.#waiting = []
+    for (const { timer } of taken) clearTimeout(timer)
+    return taken
+  }
+
+  refuseWaiting(options: EnvironmentOptions, reason: StatusError): void {
+    for (const { socket } of this.takeWaiting()) this.answer(socket, options, reason)
+  }
+
+  close(): void {
+    for (const { socket } of this.takeWaiting()) socket.destroy()
+    for (const socket of this.#answering) socket.destroy()
+  }
+}

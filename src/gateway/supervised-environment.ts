@@ -1,0 +1,357 @@
+/**
+ * One environment under supervision: its process's life, what is shown of it, and who holds its ports.
+ *
+ *            start                ready, listening
+ *   idle ───────────► booting ───────────────────────► running
+ *    ▲ ▲                 │ ended, too slow, no port        │ ended, hung
+ *    │ │ stop            ▼                                 │
+ *    │ └───────────── waiting ◄───────────────────────────┘
+ *    │      ended        │ back-off over: booting
+ *    └── stopping ◄──────┴── stop (booting, running)
+ *
+ * In every phase but `running` the gateway holds the proxy ports (with `on-demand`: always).
+ */
+import type { Socket } from 'node:net'
+import type { EnvironmentState, EnvironmentStatus } from '../core/environment.js'
+import type { EnvironmentFigures } from '../core/ipc.js'
+import type { Logger, LogLevel } from '../core/log.js'
+import type { EnvironmentOptions } from '../core/options.js'
+import type { StandbyAnswer, StatusError } from './contract.js'
+import { EnvironmentProcess } from './environment-process.js'
+import { DEFAULT_TIMINGS, type Timings } from './limits.js'
+import { StandbyClients } from './standby-clients.js'
+import { StandbyPorts } from './standby-ports.js'
+import { statusWithoutProcess, withError } from './status.js'
+
+type Phase = 'idle' | 'booting' | 'running' | 'stopping' | 'waiting'
+
+export interface SupervisionOptions {
+  /** The module that `fork` runs; it talks core/ipc.ts. */
+  readonly module: string
+  readonly logger: Logger
+  readonly logLevel: LogLevel
+  readonly standbyAnswer: StandbyAnswer
+  readonly timings?: Partial<Timings>
+}
+
+export class SupervisedEnvironment {
+  /** State or error is another one than before. */
+  onChange: () => void = () => {}
+  #options: EnvironmentOptions
+  readonly #context: SupervisionOptions
+  readonly #timings: Timings
+  readonly #logger: Logger
+  readonly #ports = new StandbyPorts()
+  readonly #clients: StandbyClients
+  #phase: Phase = 'idle'
+  #state: EnvironmentState = 'stopped'
+  #error: StatusError | null = null
+  /** May a first connection start it? Not when a person stopped it. */
+  #armed: boolean
+  #process: EnvironmentProcess | undefined
+  #processBegan = 0
+  #wasUp = false
+  #failures = 0
+  #restarts = 0
+  /** The one timer of the phase: boot or listen time-out, back-off, stop grace. */
+  #timer: NodeJS.Timeout | undefined
+  #idle: (() => void)[] = []
+
+  constructor(options: EnvironmentOptions, context: SupervisionOptions) {
+    this.#options = options
+    this.#context = context
+    this.#timings = { ...DEFAULT_TIMINGS, ...context.timings }
+    this.#logger = context.logger.child({ environment: options.name })
+    this.#armed = options.start === 'on-demand'
+    this.#clients = new StandbyClients(context.standbyAnswer, this.#timings.standbyLinger)
+    this.#ports.onClient = (socket, listener) => this.#client(socket, listener)
+  }
+
+  get options(): EnvironmentOptions {
+    return this.#options
+  }
+
+  get name(): string {
+    return this.#options.name
+  }
+
+  get state(): EnvironmentState {
+    return this.#state
+  }
+
+  get error(): StatusError | null {
+    return this.#error
+  }
+
+  get restarts(): number {
+    return this.#restarts
+  }
+
+  get pid(): number | undefined {
+    return this.#process?.pid
+  }
+
+  get #stopping(): boolean {
+    return this.#phase === 'stopping'
+  }
+
+  /** Should it run? */
+  get wanted(): boolean {
+    return this.#phase !== 'idle' && this.#phase !== 'stopping'
+  }
+
+  /** Up, or with an answer to why not: nothing more to wait for. */
+  get settled(): boolean {
+    return this.#state === 'up' || this.#state === 'stopped' || this.#error !== null
+  }
+
+  /** Takes the ports without starting: what an environment that is not to run at once begins with. */
+  async open(): Promise<void> {
+    for (const problem of await this.#ports.hold(this.#options.listen)) {
+      this.#logger.warn({}, problem)
+      if (this.#phase === 'idle') this.#show('stopped', { code: 'ERR_CONFIG', message: problem })
+    }
+  }
+
+  /** Starts it now, also out of a back-off. Nothing happens when it runs already. */
+  start(): void {
+    if (this.#phase === 'waiting') {
+      clearTimeout(this.#timer)
+      this.#phase = 'idle'
+      this.#failures = 0
+    }
+    if (this.#phase !== 'idle') return
+    this.#armed = false
+    this.#wasUp = false
+    this.#show('starting', null)
+    void this.#boot()
+  }
+
+  /** Resolves when its process has ended. A later connection does not start it again, `start` does. */
+  async stop(): Promise<void> {
+    this.#armed = false
+    switch (this.#phase) {
+      case 'idle':
+        break
+      case 'waiting':
+        clearTimeout(this.#timer)
+        this.#toIdle()
+        break
+      case 'booting':
+      case 'running': {
+        this.#phase = 'stopping'
+        const process = this.#process
+        process?.stop()
+        this.#after(this.#timings.stopGrace, () => {
+          this.#logger.warn({}, 'process does not stop: killed')
+          process?.kill()
+        })
+        // Its listeners close first: the port is answered again while the rest winds up.
+        void this.#ports.hold(this.#options.listen)
+        await this.#untilIdle()
+        break
+      }
+      case 'stopping':
+        await this.#untilIdle()
+        break
+      default:
+        this.#phase satisfies never
+    }
+    this.#clients.refuseWaiting(this.#options, this.#reason())
+  }
+
+  /** Lets go of ports and waiting clients; only when stopped. */
+  close(): void {
+    this.#ports.release()
+    this.#clients.close()
+  }
+
+  /** New options; only when stopped. The ports that both have stay held. */
+  async reconfigure(options: EnvironmentOptions): Promise<void> {
+    this.#options = options
+    this.#armed = options.start === 'on-demand'
+    await this.open()
+  }
+
+  async status(): Promise<EnvironmentStatus> {
+    return (await this.reading()).status
+  }
+
+  async reading(): Promise<{
+    status: EnvironmentStatus
+    figures: EnvironmentFigures | undefined
+  }> {
+    const process = this.#phase === 'running' ? this.#process : undefined
+    const answer = process === undefined ? undefined : ((await process.status()) ?? process.last)
+    // What the gateway saw last counts: the answer may be older than a change of state.
+    const base =
+      answer === undefined || this.#process !== process
+        ? statusWithoutProcess(this.#options, this.#process?.pid)
+        : answer.status
+    return {
+      status: withError(base, this.#options, this.#state, this.#error),
+      figures: answer?.figures,
+    }
+  }
+
+  /** One sign of life is asked for; a process that owes too many is killed. */
+  heartbeat(): void {
+    if (this.#phase !== 'running' || this.#process === undefined) return
+    if (this.#process.heartbeat() < this.#timings.heartbeatsMissed) return
+    this.#logger.error({}, 'process does not answer: killed')
+    this.#process.kill()
+  }
+
+  /** A client read or accepted elsewhere in the gateway (policy port). The socket is taken in any case. */
+  connection(listener: string, head: Uint8Array | undefined, socket: Socket): void {
+    const taken = this.#phase === 'running' && this.#process?.connection(listener, head, socket)
+    if (taken !== true) this.#clients.answer(socket, this.#options, this.#reason())
+  }
+
+  async #boot(): Promise<void> {
+    this.#phase = 'booting'
+    const problems = await this.#ports.hold(this.#options.listen)
+    if (this.#stopping) {
+      this.#toIdle()
+      return
+    }
+    if (problems.length > 0) {
+      this.#fail('failed', { code: 'ERR_CONFIG', message: problems.join('; ') })
+      return
+    }
+    this.#processBegan = performance.now()
+    const child = new EnvironmentProcess(this.#context.module, this.name, {
+      onReady: () => this.#ready(child),
+      onListening: (error) => this.#listening(child, error),
+      onState: (state, error) => this.#report(child, state, error),
+      onEnd: (how) => this.#ended(child, how),
+    })
+    this.#process = child
+    this.#after(this.#timings.bootTimeout, () => this.#giveUp(child, 'does not start'))
+  }
+
+  #ready(child: EnvironmentProcess): void {
+    if (child !== this.#process || this.#phase !== 'booting') return
+    const onDemand = this.#options.start === 'on-demand'
+    if (!onDemand) this.#ports.release()
+    child.start(onDemand ? { ...this.#options, listen: [] } : this.#options, this.#context.logLevel)
+    this.#after(this.#timings.listenTimeout, () => this.#giveUp(child, 'does not open its ports'))
+  }
+
+  #listening(child: EnvironmentProcess, error: StatusError | undefined): void {
+    if (child !== this.#process || this.#phase !== 'booting') return
+    clearTimeout(this.#timer)
+    if (error === undefined) {
+      this.#phase = 'running'
+      this.#deliver()
+      return
+    }
+    // Another program has a port, say: the process is of no use, the reason stays on show.
+    this.#process = undefined
+    child.kill()
+    this.#fail('failed', error)
+  }
+
+  #report(child: EnvironmentProcess, state: EnvironmentState, error: StatusError | null): void {
+    if (child !== this.#process || (this.#phase !== 'running' && this.#phase !== 'booting')) return
+    if (state === 'stopped') return
+    if (state === 'up') this.#wasUp = true
+    this.#show(state, error)
+    this.#deliver()
+  }
+
+  #giveUp(child: EnvironmentProcess, what: string): void {
+    this.#logger.error({}, `process ${what}: killed`)
+    child.kill()
+  }
+
+  #ended(child: EnvironmentProcess, how: string): void {
+    if (child !== this.#process) return
+    this.#process = undefined
+    clearTimeout(this.#timer)
+    if (this.#phase === 'stopping') {
+      this.#toIdle()
+      return
+    }
+    if (performance.now() - this.#processBegan > this.#timings.stableAfter) this.#failures = 0
+    this.#fail(this.#wasUp ? 'down' : 'starting', {
+      code: 'ERR_INTERNAL',
+      message: `its process ended (${how})`,
+    })
+  }
+
+  /** The process is gone: hold the ports, start it again after the back-off. */
+  #fail(state: EnvironmentState, error: StatusError): void {
+    const { backoffFirst, backoffMost } = this.#timings
+    const delay = Math.min(backoffFirst * 2 ** Math.min(this.#failures, 20), backoffMost)
+    this.#failures++
+    this.#phase = 'waiting'
+    const message = `${error.message}; next try in ${delay / 1000} s`
+    this.#logger.error({}, message)
+    void this.#ports.hold(this.#options.listen)
+    this.#show(state, { code: error.code, message })
+    this.#clients.refuseWaiting(this.#options, this.#reason())
+    this.#after(delay, () => {
+      this.#restarts++
+      void this.#boot()
+    })
+  }
+
+  #toIdle(): void {
+    clearTimeout(this.#timer)
+    this.#phase = 'idle'
+    this.#failures = 0
+    void this.#ports.hold(this.#options.listen)
+    this.#show('stopped', null)
+    for (const resolve of this.#idle.splice(0)) resolve()
+  }
+
+  #untilIdle(): Promise<void> {
+    return new Promise((resolve) => this.#idle.push(resolve))
+  }
+
+  #client(socket: Socket, listener: string): void {
+    if (this.#armed && this.#phase === 'idle') this.start()
+    // With `always` a process that runs has the ports itself: who comes here comes in vain.
+    if (this.#options.start === 'always' || this.settled) {
+      this.connection(listener, undefined, socket)
+    } else {
+      this.#clients.wait(socket, listener, this.#options, () => this.#reason())
+    }
+  }
+
+  /** Waiting clients go to the process once it is up or can say why not. */
+  #deliver(): void {
+    if (this.#phase !== 'running' || !this.settled) return
+    for (const { socket, listener } of this.#clients.takeWaiting()) {
+      this.connection(listener, undefined, socket)
+    }
+  }
+
+  #reason(): StatusError {
+    if (this.#error !== null) return this.#error
+    switch (this.#state) {
+      case 'stopped':
+        return { code: 'ERR_DOWN', message: `is stopped; start it with: pvpn start ${this.name}` }
+      case 'up':
+        return { code: 'ERR_LIMIT', message: 'can take no more connections now' }
+      default:
+        return { code: 'ERR_DOWN', message: `is ${this.#state}` }
+    }
+  }
+
+  #show(state: EnvironmentState, error: StatusError | null): void {
+    const same =
+      state === this.#state &&
+      error?.code === this.#error?.code &&
+      error?.message === this.#error?.message
+    this.#state = state
+    this.#error = error
+    if (!same) this.onChange()
+  }
+
+  #after(delay: number, run: () => void): void {
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(run, delay)
+  }
+}

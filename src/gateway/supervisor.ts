@@ -1,0 +1,219 @@
+/** All environments of one gateway: starting, watching, reloading and stopping their processes. */
+import type { EnvironmentStatus } from '../core/environment.js'
+import type { GatewayOptions } from '../core/options.js'
+import type {
+  Action,
+  EnvironmentReading,
+  Gateway,
+  GatewayEvent,
+  GatewayStatus,
+  LoadedConfiguration,
+  ReloadReport,
+} from './contract.js'
+import { DEFAULT_TIMINGS, EVENT_LISTENERS, SETTLE_MOST } from './limits.js'
+import { reloadPlan } from './reload-plan.js'
+import { SupervisedEnvironment, type SupervisionOptions } from './supervised-environment.js'
+
+export interface SupervisorOptions extends SupervisionOptions {
+  readonly configuration: GatewayOptions
+  /** Reads the configuration anew, for `reload`. */
+  readonly load: () => Promise<LoadedConfiguration>
+  readonly version: string
+  /** Where control and policy listen now, as text. */
+  readonly listening: () => { readonly control: string | null; readonly policy: string | null }
+  /** A reload is about to be reported: whatever else hangs on the configuration follows. Returns problems in words. */
+  readonly onReload?: (configuration: GatewayOptions) => Promise<readonly string[]>
+}
+
+export class Supervisor implements Gateway {
+  readonly #options: SupervisorOptions
+  readonly #environments = new Map<string, SupervisedEnvironment>()
+  readonly #listeners = new Set<(event: GatewayEvent) => void>()
+  #configuration: GatewayOptions
+  #heartbeat: NodeJS.Timeout | undefined
+  /** Actions and reloads run one after the other. */
+  #queue: Promise<unknown> = Promise.resolve()
+  #stopping = false
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options
+    this.#configuration = options.configuration
+    for (const environment of options.configuration.environments) this.#add(environment)
+  }
+
+  get names(): readonly string[] {
+    return [...this.#environments.keys()]
+  }
+
+  get ready(): boolean {
+    return [...this.#environments.values()].every((e) => !e.wanted || e.state === 'up')
+  }
+
+  /** Starts every environment that is to run, and takes the ports of the others. Returns at once. */
+  start(): void {
+    for (const environment of this.#environments.values()) begin(environment)
+    const interval = this.#options.timings?.heartbeatInterval ?? DEFAULT_TIMINGS.heartbeatInterval
+    this.#heartbeat = setInterval(() => {
+      for (const environment of this.#environments.values()) environment.heartbeat()
+    }, interval)
+  }
+
+  /** Ends everything; resolves when no process is left. Running actions don't delay it. */
+  async stop(): Promise<void> {
+    this.#stopping = true
+    clearInterval(this.#heartbeat)
+    await Promise.all([...this.#environments.values()].map((environment) => environment.stop()))
+    for (const environment of this.#environments.values()) environment.close()
+    this.#listeners.clear()
+  }
+
+  async status(): Promise<GatewayStatus> {
+    const environments = await Promise.all(
+      [...this.#environments.values()].map((environment) => environment.status()),
+    )
+    return {
+      version: this.#options.version,
+      pid: process.pid,
+      ...this.#options.listening(),
+      environments,
+    }
+  }
+
+  readings(): Promise<readonly EnvironmentReading[]> {
+    return Promise.all(
+      [...this.#environments.values()].map(async (environment) => ({
+        ...(await environment.reading()),
+        restarts: environment.restarts,
+      })),
+    )
+  }
+
+  async environment(name: string): Promise<EnvironmentStatus | undefined> {
+    return this.#environments.get(name)?.status()
+  }
+
+  async act(name: string, action: Action, wait: number): Promise<EnvironmentStatus | undefined> {
+    if (!this.#environments.has(name)) return undefined
+    const environment = await this.#serially(async () => {
+      // A reload that was ahead in the queue may have removed it.
+      const found = this.#environments.get(name)
+      if (found === undefined) return undefined
+      if (action !== 'start') await found.stop()
+      if (action !== 'stop' && !this.#stopping) found.start()
+      return found
+    })
+    if (environment === undefined) return undefined
+    if (action !== 'stop' && wait > 0) await this.#settled(environment, wait)
+    return environment.status()
+  }
+
+  reload(): Promise<ReloadReport> {
+    return this.#serially(() => this.#reload())
+  }
+
+  listen(listener: (event: GatewayEvent) => void): (() => void) | undefined {
+    if (this.#listeners.size >= EVENT_LISTENERS) return undefined
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  async #reload(): Promise<ReloadReport> {
+    const loaded = await this.#options.load()
+    const nothing = { started: [], restarted: [], stopped: [] }
+    if (loaded.options === undefined || this.#stopping) {
+      const report = { ok: false, ...loaded, ...nothing, unchanged: this.names }
+      return this.#reported(report)
+    }
+    const plan = reloadPlan(this.#configuration.environments, loaded.options.environments)
+    this.#configuration = loaded.options
+    // Whoever gives up a port does so before anybody takes one.
+    const changed = plan.changed.map((options) => {
+      const environment = this.#environments.get(options.name) as SupervisedEnvironment
+      return { environment, options, wanted: environment.wanted }
+    })
+    const removed = plan.removed.map((name) => this.#environments.get(name))
+    await Promise.all([
+      ...removed.map(async (environment) => {
+        await environment?.stop()
+        environment?.close()
+      }),
+      ...changed.map(({ environment }) => environment.stop()),
+    ])
+    for (const name of plan.removed) this.#environments.delete(name)
+    for (const { environment, options, wanted } of changed) {
+      void environment.reconfigure(options)
+      if (wanted && !this.#stopping) environment.start()
+    }
+    for (const options of plan.started) {
+      const environment = this.#add(options)
+      if (!this.#stopping) begin(environment)
+    }
+    this.#order(loaded.options)
+    const more = (await this.#options.onReload?.(loaded.options)) ?? []
+    return this.#reported({
+      ok: true,
+      problems: loaded.problems,
+      warnings: [...loaded.warnings, ...more],
+      started: plan.started.map((options) => options.name),
+      restarted: plan.changed.map((options) => options.name),
+      stopped: plan.removed,
+      unchanged: plan.unchanged,
+    })
+  }
+
+  #reported(report: ReloadReport & { options?: GatewayOptions }): ReloadReport {
+    const { options: _, ...shown } = report
+    this.#emit({ kind: 'reload', report: shown })
+    return shown
+  }
+
+  #add(options: GatewayOptions['environments'][number]): SupervisedEnvironment {
+    const environment = new SupervisedEnvironment(options, this.#options)
+    environment.onChange = () => {
+      const { name, state, error } = environment
+      this.#emit({ kind: 'state', environment: name, state, error })
+    }
+    this.#environments.set(options.name, environment)
+    return environment
+  }
+
+  /** The order of the file is the order of every list. */
+  #order(configuration: GatewayOptions): void {
+    for (const { name } of configuration.environments) {
+      const environment = this.#environments.get(name)
+      if (environment === undefined) continue
+      this.#environments.delete(name)
+      this.#environments.set(name, environment)
+    }
+  }
+
+  #settled(environment: SupervisedEnvironment, wait: number): Promise<void> {
+    if (environment.settled) return Promise.resolve()
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer)
+        unlisten?.()
+        resolve()
+      }
+      const timer = setTimeout(done, Math.min(wait, SETTLE_MOST))
+      const unlisten = this.listen(() => {
+        if (environment.settled) done()
+      })
+    })
+  }
+
+  #serially<T>(run: () => Promise<T>): Promise<T> {
+    const result = this.#queue.then(run)
+    this.#queue = result.catch(() => {})
+    return result
+  }
+
+  #emit(event: GatewayEvent): void {
+    for (const listener of [...this.#listeners]) listener(event)
+  }
+}
+
+function begin(environment: SupervisedEnvironment): void {
+  if (environment.options.start === 'on-demand') void environment.open()
+  else environment.start()
+}
