@@ -38,6 +38,8 @@ export type GatewayEvent =
       readonly environment: string
       readonly state: EnvironmentState
       readonly error: StatusError | null
+      /** Its proxy ports. */
+      readonly listen: readonly string[]
     }
   | { readonly kind: 'reload'; readonly report: ReloadReport }
 

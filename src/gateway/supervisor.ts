@@ -11,6 +11,7 @@ import type {
   ReloadReport,
 } from './contract.js'
 import { DEFAULT_TIMINGS, EVENT_LISTENERS, SETTLE_MOST } from './limits.js'
+import { formatListenAddress } from './listen-address.js'
 import { reloadPlan } from './reload-plan.js'
 import { SupervisedEnvironment, type SupervisionOptions } from './supervised-environment.js'
 
@@ -171,7 +172,8 @@ export class Supervisor implements Gateway {
     const environment = new SupervisedEnvironment(options, this.#options)
     environment.onChange = () => {
       const { name, state, error } = environment
-      this.#emit({ kind: 'state', environment: name, state, error })
+      const listen = environment.options.listen.map(formatListenAddress)
+      this.#emit({ kind: 'state', environment: name, state, error, listen })
     }
     this.#environments.set(options.name, environment)
     return environment

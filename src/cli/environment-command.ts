@@ -1,0 +1,24 @@
+/** `pvpn start|stop|restart ENV` are one command with three names. */
+import type { Command } from 'commander'
+import type { Action } from '../gateway/contract.js'
+import { addExamples, type CommandContext, type CommandModule } from './command.js'
+import { act } from './control-commands.js'
+import { oneLine } from './report.js'
+
+export function environmentCommand(action: Action, does: string): CommandModule {
+  return {
+    configure(command: Command, context: CommandContext) {
+      command
+        .argument('<environment>', 'its name, as in the configuration')
+        .action(async (name: string) => {
+          const { state, error, listen } = await act(name, action)
+          const done = action === 'stop' ? state === 'stopped' : state === 'up'
+          const where = state === 'up' ? ` (${listen.proxy.join(', ')})` : ''
+          const why = error === null ? '' : `: ${oneLine(error.message)}`
+          process.stdout.write(`${name} is ${state}${where}${why}\n`)
+          if (!done) context.setExitStatus(1)
+        })
+      addExamples(command, [[`pvpn ${action} office`, does]])
+    },
+  }
+}

@@ -1,0 +1,76 @@
+/** `pvpn status` for people. */
+import type { EnvironmentStatus } from '../core/environment.js'
+import type { GatewayStatus } from '../gateway/contract.js'
+import { oneLine } from './report.js'
+
+const HEAD = ['NAME', 'STATE', 'LISTEN', 'ADDRESSES', 'ENDPOINT', 'HANDSHAKE', 'IN/OUT', 'CONNS']
+
+/** What a person can do about an error, by its code. */
+const HINTS: Readonly<Record<string, string>> = {
+  ERR_AUTH: 'check keys and passwords in the configuration, then: pvpn reload',
+  ERR_CONFIG: 'correct the configuration or end the other program, then: pvpn restart ENV',
+  ERR_TIMEOUT: 'is the endpoint right, and does UDP get there? It goes on trying',
+  ERR_NAME: 'is the endpoint spelled right, and does the host resolve names? It goes on trying',
+  ERR_NET_UNREACHABLE: 'is this machine online? It goes on trying',
+  ERR_INTERNAL: 'the log of `pvpn up` says more',
+}
+
+/** A table, then one line for each error. */
+export function statusTable(status: GatewayStatus, now: number): string {
+  const rows = [HEAD, ...status.environments.map((environment) => row(environment, now))]
+  const widths = HEAD.map((_, column) =>
+    Math.max(...rows.map((cells) => (cells[column] ?? '').length)),
+  )
+  const table = rows.map((cells) =>
+    cells
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  )
+  const errors = status.environments.flatMap(({ name, error }) =>
+    error === null ? [] : [`${name}: ${oneLine(error.message)}`, ...hint(name, error.code)],
+  )
+  return `${[...table, ...(errors.length > 0 ? ['', ...errors] : [])].join('\n')}\n`
+}
+
+function hint(name: string, code: string): readonly string[] {
+  const text = HINTS[code]
+  return text === undefined ? [] : [`  hint: ${text.replace('ENV', name)}`]
+}
+
+function row(environment: EnvironmentStatus, now: number): readonly string[] {
+  const { tunnel } = environment
+  const handshake =
+    tunnel.lastHandshake === null ? '-' : `${age(now - Date.parse(tunnel.lastHandshake))} ago`
+  return [
+    environment.name,
+    environment.state,
+    environment.listen.proxy.join(',') || '-',
+    environment.addresses.join(',') || '-',
+    tunnel.endpoint ?? '-',
+    handshake,
+    `${size(tunnel.bytesIn)}/${size(tunnel.bytesOut)}`,
+    String(environment.connections),
+  ].map(oneLine)
+}
+
+/** `12 s`, `3 min`, `2 h`, `5 d`. */
+export function age(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000))
+  if (seconds < 120) return `${seconds} s`
+  if (seconds < 7200) return `${Math.round(seconds / 60)} min`
+  if (seconds < 172_800) return `${Math.round(seconds / 3600)} h`
+  return `${Math.round(seconds / 86_400)} d`
+}
+
+/** `512 B`, `1.4 MiB`. */
+export function size(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
+  let value = bytes
+  let unit = 0
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024
+    unit++
+  }
+  return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`
+}

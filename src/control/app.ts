@@ -1,0 +1,171 @@
+/** The control API as a fastify app: routes and their schemas. Servers are in server.ts. */
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import type { Action, Gateway } from '../gateway/contract.js'
+import { EventStreams } from './event-stream.js'
+import { type GuardOptions, guard } from './guard.js'
+import { BODY_MOST } from './limits.js'
+import type { Metrics } from './metrics.js'
+import { ApiDescription } from './openapi.js'
+import { statusPage } from './page.js'
+import * as schemas from './schemas.js'
+
+export interface ControlAppOptions {
+  readonly gateway: Gateway
+  readonly version: string
+  /** What guards the request's server; undefined: the control socket, whose folder only the owner can enter. */
+  readonly guardOf: (request: FastifyRequest) => GuardOptions | undefined
+}
+
+const HEADERS: Readonly<Record<string, string>> = {
+  'content-security-policy':
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+  'referrer-policy': 'no-referrer',
+  'cross-origin-resource-policy': 'same-origin',
+  'cross-origin-opener-policy': 'same-origin',
+  'cache-control': 'no-store',
+}
+
+const ACTIONS: readonly Action[] = ['start', 'stop', 'restart']
+
+export async function controlApp(options: ControlAppOptions): Promise<FastifyInstance> {
+  const { gateway, version } = options
+  const app = Fastify({
+    bodyLimit: BODY_MOST,
+    exposeHeadRoutes: true,
+    // Nothing that a request says is turned into something else, or silently left out.
+    ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false } },
+  })
+  const description = new ApiDescription()
+  const events = new EventStreams(gateway)
+  app.addHook('onRoute', description.add)
+  app.addHook('onClose', () => events.close())
+  app.addHook('onRequest', async (request, reply) => {
+    reply.headers(HEADERS)
+    const guarded = options.guardOf(request)
+    if (guarded === undefined) return
+    const { method, headers } = request
+    const refusal = guard({ method, headers, path: pathOf(request) }, guarded)
+    if (refusal === undefined) return
+    // What is left of a refused request's body is not read.
+    reply.header('connection', 'close')
+    if (refusal.status === 401) reply.header('www-authenticate', 'Bearer realm="pvpn"')
+    return fail(reply, refusal.status, refusal.code, refusal.message)
+  })
+  app.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) => {
+    const status = error.statusCode ?? 500
+    return status < 500
+      ? fail(reply, status, 'ERR_PROTOCOL', error.message)
+      : fail(reply, status, 'ERR_INTERNAL', 'the gateway failed to answer')
+  })
+  app.setNotFoundHandler((_request, reply) => fail(reply, 404, 'ERR_NAME', 'no such page'))
+  addEnvironments(app, gateway)
+  addPages(app, gateway)
+
+  app.get(
+    '/api/v1/events',
+    {
+      schema: { summary: 'State changes and reloads, as server-sent events' },
+      exposeHeadRoute: false,
+    },
+    async (_request, reply) => {
+      reply.hijack()
+      if (await events.add(reply.raw, HEADERS)) return
+      reply.raw.writeHead(503, { ...HEADERS, 'retry-after': '5' }).end()
+    },
+  )
+  app.get('/api/v1/openapi.json', async () => description.render(version))
+
+  let metrics: Promise<Metrics> | undefined
+  app.get('/metrics', async (_request, reply) => {
+    metrics ??= import('./metrics.js').then((module) => module.gatewayMetrics(gateway, version))
+    const { contentType, render } = await metrics
+    return reply.type(contentType).send(await render())
+  })
+  await app.ready()
+  return app
+}
+
+function addEnvironments(app: FastifyInstance, gateway: Gateway): void {
+  const unknown = (reply: FastifyReply, name: string) =>
+    reply.code(404).send({
+      error: { code: 'ERR_NAME', message: `no environment ${name}`, known: [...gateway.names] },
+    })
+
+  app.get(
+    '/api/v1/environments',
+    {
+      schema: {
+        summary: 'The gateway and all environments',
+        response: { 200: schemas.gatewayStatus },
+      },
+    },
+    () => gateway.status(),
+  )
+  app.get<{ Params: { name: string } }>(
+    '/api/v1/environments/:name',
+    {
+      schema: {
+        summary: 'One environment',
+        params: schemas.nameParameter,
+        response: { 200: schemas.environmentStatus, 404: schemas.failure },
+      },
+    },
+    async (request, reply) =>
+      (await gateway.environment(request.params.name)) ?? unknown(reply, request.params.name),
+  )
+  for (const action of ACTIONS) {
+    app.post<{ Params: { name: string }; Body: { wait?: number } | null }>(
+      `/api/v1/environments/:name/${action}`,
+      {
+        schema: {
+          summary: `${action} one environment`,
+          params: schemas.nameParameter,
+          body: schemas.actionBody,
+          response: { 200: schemas.environmentStatus, 404: schemas.failure },
+        },
+      },
+      async (request, reply) => {
+        const { name } = request.params
+        const wait = (request.body?.wait ?? 0) * 1000
+        return (await gateway.act(name, action, wait)) ?? unknown(reply, name)
+      },
+    )
+  }
+  app.post(
+    '/api/v1/reload',
+    {
+      schema: {
+        summary: 'Read the configuration again; unchanged environments are not touched',
+        body: schemas.empty,
+        response: { 200: schemas.reloadReport, 422: schemas.reloadReport },
+      },
+    },
+    async (_request, reply) => {
+      const report = await gateway.reload()
+      return reply.code(report.ok ? 200 : 422).send(report)
+    },
+  )
+}
+
+function addPages(app: FastifyInstance, gateway: Gateway): void {
+  app.get('/', async (_request, reply) =>
+    reply.type('text/html; charset=utf-8').send(statusPage(await gateway.status())),
+  )
+  app.get('/healthz', async (_request, reply) => reply.type('text/plain').send('ok\n'))
+  app.get('/readyz', async (_request, reply) =>
+    reply
+      .code(gateway.ready ? 200 : 503)
+      .type('text/plain')
+      .send(gateway.ready ? 'ready\n' : 'not ready\n'),
+  )
+}
+
+function pathOf(request: FastifyRequest): string {
+  return request.url.replace(/[?#].*$/s, '')
+}
+
+function fail(reply: FastifyReply, status: number, code: string, message: string): FastifyReply {
+  return reply.code(status).send({ error: { code, message } })
+}

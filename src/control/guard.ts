@@ -1,0 +1,91 @@
+/**
+ * Who may ask the control port. A browser is the attacker here: any page can make it send requests to
+ * loopback, and by DNS rebinding under a name of its own. What it can't do is choose Host, Origin and
+ * Sec-Fetch-Site, nor know the token.
+ */
+import { createHash, timingSafeEqual } from 'node:crypto'
+import type { IncomingHttpHeaders } from 'node:http'
+import { inPrefix, parseHostPort, parseIp, parsePrefix } from '../core/ip.js'
+
+export interface Refusal {
+  readonly status: 401 | 403 | 421
+  readonly code: 'ERR_AUTH' | 'ERR_DENIED'
+  readonly message: string
+}
+
+export interface GuardOptions {
+  /** Address that the control port listens on. */
+  readonly address: string
+  readonly token: string
+}
+
+export interface GuardedRequest {
+  readonly method: string
+  readonly path: string
+  readonly headers: IncomingHttpHeaders
+}
+
+const LOOPBACK = ['127.0.0.0/8', '::1/128'].map((text) => parsePrefix(text))
+
+export function isLoopback(address: string): boolean {
+  const ip = parseIp(address)
+  return ip !== undefined && LOOPBACK.some((prefix) => prefix !== undefined && inPrefix(ip, prefix))
+}
+
+/** Undefined: go on. */
+export function guard(request: GuardedRequest, options: GuardOptions): Refusal | undefined {
+  const { headers } = request
+  const changes = request.method !== 'GET' && request.method !== 'HEAD'
+  if (!ourHost(headers.host, options.address)) {
+    return { status: 421, code: 'ERR_DENIED', message: 'this is not the host that was asked for' }
+  }
+  if (crossSite(headers, changes) && !open(request, headers)) {
+    return { status: 403, code: 'ERR_DENIED', message: 'requests of other sites are refused' }
+  }
+  // Off loopback anybody can ask: then reading needs the token too, but for the bare signs of life.
+  const needsToken =
+    changes || (!isLoopback(options.address) && !/^\/(healthz|readyz)$/.test(request.path))
+  if (needsToken && !bearer(headers.authorization, options.token)) {
+    return {
+      status: 401,
+      code: 'ERR_AUTH',
+      message: 'this needs the bearer token (file `token` in the runtime folder)',
+    }
+  }
+  return undefined
+}
+
+/**
+ * Is the Host an address, which no foreign page can make its own, or `localhost`? Any port is fine:
+ * it is another one behind a port forward. A listening address of `0.0.0.0` or `::` takes every literal.
+ */
+function ourHost(host: string | undefined, address: string): boolean {
+  if (host === undefined) return false
+  const name = (parseHostPort(host)?.host ?? host.replace(/^\[(.*)\]$/, '$1')).toLowerCase()
+  if (isLoopback(address) && (name === 'localhost' || isLoopback(name))) return true
+  const ip = parseIp(name)
+  return ip !== undefined && (name === address || address === '0.0.0.0' || address === '::')
+}
+
+/** Does another site's page ask? Programs that are no browsers send neither header. */
+function crossSite(headers: IncomingHttpHeaders, changes: boolean): boolean {
+  const site = headers['sec-fetch-site']
+  if (site !== undefined && site !== 'same-origin' && site !== 'none') return true
+  const { origin } = headers
+  if (origin === undefined) return false
+  return (changes || site === undefined) && origin !== `http://${headers.host}`
+}
+
+/** A link to our page, and what browsers fetch for themselves, may come from anywhere: nothing in it can be read by others. */
+function open(request: GuardedRequest, headers: IncomingHttpHeaders): boolean {
+  if (request.method !== 'GET' && request.method !== 'HEAD') return false
+  if (/^\/(proxy\.pac|wpad\.dat|healthz|readyz)$/.test(request.path)) return true
+  return request.path === '/' && headers['sec-fetch-mode'] === 'navigate'
+}
+
+/** Compares digests, so that neither length nor content shows in the time it takes. */
+function bearer(authorization: string | undefined, token: string): boolean {
+  const given = /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1] ?? ''
+  const digest = (text: string) => createHash('sha256').update(text).digest()
+  return timingSafeEqual(digest(given), digest(token))
+}
