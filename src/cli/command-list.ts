@@ -7,4 +7,29 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: 'validate the configuration and print every problem',
     load: () => import('./commands/check.js'),
   },
+  {
+    name: 'status',
+    summary: 'show what runs',
+    load: () => import('./commands/status.js'),
+  },
+  {
+    name: 'start',
+    summary: 'start one environment',
+    load: () => import('./commands/start.js'),
+  },
+  {
+    name: 'stop',
+    summary: 'stop one environment',
+    load: () => import('./commands/stop.js'),
+  },
+  {
+    name: 'restart',
+    summary: 'stop and start one environment',
+    load: () => import('./commands/restart.js'),
+  },
+  {
+    name: 'reload',
+    summary: 'apply the changed configuration; unchanged environments are not touched',
+    load: () => import('./commands/reload.js'),
+  },
 ]

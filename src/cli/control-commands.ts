@@ -1,5 +1,7 @@
 /** What the commands that talk to a running gateway share. */
 
+import { didYouMean } from '../config/nearest.js'
+import { quote } from '../config/problem.js'
 import type { EnvironmentStatus } from '../core/environment.js'
 import { PvpnError } from '../core/errors.js'
 import type { Action, GatewayStatus, ReloadReport } from '../gateway/contract.js'
@@ -61,9 +63,14 @@ export async function reload(): Promise<ReloadReport> {
 }
 
 export function unknownEnvironment(name: string, known: readonly string[]): PvpnError {
-  return new PvpnError('ERR_CONFIG', `there is no environment "${name}"`, {
-    hint: known.length === 0 ? 'the gateway has none' : `the gateway has: ${[...known].join(', ')}`,
-  })
+  return new PvpnError(
+    'ERR_CONFIG',
+    `there is no environment ${quote(name)}${didYouMean(name, known)}`,
+    {
+      hint:
+        known.length === 0 ? 'the gateway has none' : `the gateway has: ${[...known].join(', ')}`,
+    },
+  )
 }
 
 function accepted(answer: ControlAnswer): unknown {
