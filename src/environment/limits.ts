@@ -6,3 +6,6 @@ export const BATCHES_PER_TURN = 16
 
 /** Smallest room for a packet in a batch, in bytes: a datagram of an Ethernet path fits whatever the tunnel's MTU. */
 export const MINIMUM_PACKET_SIZE = 1536
+
+/** Raw DNS questions that a direct environment has open at the host's servers; more are answered SERVFAIL. */
+export const MAX_DIRECT_EXCHANGES = 256

@@ -1,0 +1,80 @@
+/** A ByteStream over a connected socket of the host. */
+import type { Socket } from 'node:net'
+import type { PvpnError } from '../core/errors.js'
+import { plainAddress } from '../core/listen-address.js'
+import type { ByteStream } from '../core/stream.js'
+import type { Bytes, Endpoint } from '../core/types.js'
+import { resetSocket } from './socket-reset.js'
+import { fromSystemError } from './system-error.js'
+
+/** The socket must be connected and have `allowHalfOpen` set; the stream owns it from here on. */
+export function socketStream(socket: Socket): ByteStream {
+  return new SocketStream(socket)
+}
+
+class SocketStream implements ByteStream {
+  readonly local: Endpoint
+  readonly remote: Endpoint
+  ended = false
+  onReadable: () => void = ignore
+  onWritable: () => void = ignore
+  onClose: (error?: PvpnError) => void = ignore
+  readonly #socket: Socket
+  #short = false
+  #finished = false
+  #error: PvpnError | undefined
+
+  constructor(socket: Socket) {
+    this.#socket = socket
+    this.local = { address: plainAddress(socket.localAddress ?? ''), port: socket.localPort ?? 0 }
+    this.remote = {
+      address: plainAddress(socket.remoteAddress ?? ''),
+      port: socket.remotePort ?? 0,
+    }
+    socket.on('readable', () => this.onReadable())
+    socket.on('end', () => {
+      this.ended = true
+      this.onReadable()
+    })
+    socket.on('drain', () => {
+      if (!this.#short) return
+      this.#short = false
+      this.onWritable()
+    })
+    socket.on('error', (error) => {
+      this.#error ??= fromSystemError(error, 'connection')
+    })
+    socket.on('close', () => {
+      if (this.#finished) return
+      this.#finished = true
+      this.onClose(this.#error)
+    })
+  }
+
+  write(bytes: Bytes): number {
+    const socket = this.#socket
+    if (socket.writableEnded || socket.destroyed) return 0
+    if (socket.writableNeedDrain) {
+      this.#short = true
+      return 0
+    }
+    // Node queues the whole chunk; its high-water mark pushes back from the next write on.
+    socket.write(bytes)
+    return bytes.length
+  }
+
+  read(): Bytes | undefined {
+    return this.#socket.read() ?? undefined
+  }
+
+  end(): void {
+    if (!this.#socket.destroyed) this.#socket.end()
+  }
+
+  abort(): void {
+    this.#finished = true
+    resetSocket(this.#socket)
+  }
+}
+
+function ignore(): void {}

@@ -1,0 +1,95 @@
+/** One client's connection to a listener: what is known of it, and until when it may stay as it is. */
+import type { Socket } from 'node:net'
+import type { Session } from '../core/environment.js'
+import { formatHostPort } from '../core/ip.js'
+import { plainAddress } from '../core/listen-address.js'
+import type { Bytes, Endpoint, Millis, Target } from '../core/types.js'
+import { resetSocket } from '../io/socket-reset.js'
+import type { ClientReader } from './client-reader.js'
+import { LINGER_TIMEOUT } from './limits.js'
+
+export type ProxyProtocol = 'socks4' | 'socks5' | 'http'
+
+/** A connection as lists and counters show it; read in place, so it is always current. */
+export interface ConnectionInfo {
+  readonly id: number
+  readonly client: Endpoint
+  readonly user: string | undefined
+  /** Undefined before the first byte. */
+  readonly protocol: ProxyProtocol | undefined
+  /** Where it goes, or went last (HTTP may go to several). */
+  readonly target: Target | undefined
+  readonly since: Millis
+  /** Bytes from and to the program, protocol heads included. */
+  readonly bytesFromClient: number
+  readonly bytesToClient: number
+}
+
+export class Connection implements ConnectionInfo {
+  readonly id: number
+  readonly socket: Socket
+  readonly listener: string
+  readonly client: Endpoint
+  readonly since: Millis
+  user: string | undefined
+  protocol: ProxyProtocol | undefined
+  target: Target | undefined
+  /** Looked at once a second: past it, `onDeadline` is called. Infinity while nothing is awaited of the client. */
+  deadline: Millis
+  onDeadline: (now: Millis) => void = () => resetSocket(this.socket)
+
+  constructor(socket: Socket, id: number, listener: string, now: Millis, deadline: Millis) {
+    this.id = id
+    this.socket = socket
+    this.listener = listener
+    this.client = {
+      address: plainAddress(socket.remoteAddress ?? ''),
+      port: socket.remotePort ?? 0,
+    }
+    this.since = now
+    this.deadline = deadline
+  }
+
+  get bytesFromClient(): number {
+    return this.socket.bytesRead
+  }
+
+  get bytesToClient(): number {
+    return this.socket.bytesWritten
+  }
+
+  get session(): Session {
+    const { listener, client, user } = this
+    return user === undefined ? { listener, client } : { listener, client, user }
+  }
+
+  /** For logs. */
+  describe(): object {
+    const { id, client, user, protocol, target } = this
+    return {
+      connection: id,
+      client: formatHostPort(client.address, client.port),
+      ...(user === undefined ? {} : { user }),
+      ...(protocol === undefined ? {} : { protocol }),
+      ...(target === undefined ? {} : { target: formatHostPort(target.host, target.port) }),
+    }
+  }
+
+  /**
+   * Says a last word and ends. What the client still sends is read and thrown away for a while:
+   * closing with unread bytes would reset the connection and might take the last word with it.
+   */
+  refuse(lastWord: Bytes | string | undefined, now: Millis, reader?: ClientReader): void {
+    const { socket } = this
+    reader?.release()
+    if (socket.destroyed) return
+    this.deadline = now + LINGER_TIMEOUT
+    this.onDeadline = () => resetSocket(socket)
+    if (lastWord === undefined) socket.end()
+    else socket.end(lastWord)
+    socket.on('data', ignore)
+    socket.resume()
+  }
+}
+
+function ignore(): void {}

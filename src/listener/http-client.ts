@@ -1,0 +1,112 @@
+/** One client's HTTP connection: its requests are answered one after another, in their order. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Millis } from '../core/types.js'
+import { resetSocket } from '../io/socket-reset.js'
+import type { Connection } from './connection.js'
+import { admissionProblem, badRequest, forwardTarget, isRefusal } from './http-admission.js'
+import { encodeAnswer, errorAnswer, type HttpRefusal } from './http-error.js'
+import { HEAD_TIMEOUT, IDLE_TIMEOUT, LINGER_TIMEOUT, MAX_PIPELINED_REQUESTS } from './limits.js'
+import type { ListenerContext } from './listener-context.js'
+
+interface Exchange {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+}
+
+export class HttpClient {
+  readonly connection: Connection
+  readonly #context: ListenerContext
+  readonly #queue: Exchange[] = []
+  #active = false
+  #detached = false
+  #idleSince: Millis
+  #bytesWhenIdle = 0
+
+  constructor(context: ListenerContext, connection: Connection) {
+    this.#context = context
+    this.connection = connection
+    this.#idleSince = context.now()
+    connection.onDeadline = (now) => this.#late(now)
+    // Node would close with the client's body unread, and the reset that follows could overtake the answer.
+    connection.socket.destroySoon = () => this.#linger()
+  }
+
+  /** An answer is being made or sent. */
+  get busy(): boolean {
+    return this.#active
+  }
+
+  /** The connection is no longer HTTP, or is being refused. */
+  detach(): void {
+    this.#detached = true
+    this.connection.deadline = Number.POSITIVE_INFINITY
+  }
+
+  receive(request: IncomingMessage, response: ServerResponse): void {
+    if (this.#detached || this.#queue.length >= MAX_PIPELINED_REQUESTS) {
+      resetSocket(this.connection.socket)
+      return
+    }
+    this.connection.deadline = Number.POSITIVE_INFINITY
+    this.#queue.push({ request, response })
+    if (!this.#active) void this.#work()
+  }
+
+  async #work(): Promise<void> {
+    this.#active = true
+    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+      await this.#exchange(next)
+      if (this.connection.socket.destroyed) return
+    }
+    this.#active = false
+    if (this.#detached) return
+    const now = this.#context.now()
+    this.#idleSince = now
+    this.#bytesWhenIdle = this.connection.socket.bytesRead
+    this.connection.deadline = now + HEAD_TIMEOUT
+  }
+
+  async #exchange({ request, response }: Exchange): Promise<void> {
+    const refusal = admissionProblem(this.#context, this.connection, request)
+    const target = refusal ?? forwardTarget(this.#context, request)
+    if (isRefusal(target)) await this.#refuse(request, response, target)
+    else await this.#refuse(request, response, badRequest('not yet', '', 501))
+  }
+
+  /** Answers by ourselves; what the client still sends of its request is thrown away. */
+  async #refuse(
+    request: IncomingMessage,
+    response: ServerResponse,
+    refusal: HttpRefusal,
+  ): Promise<void> {
+    const closed = new Promise((resolve) => response.once('close', resolve))
+    const answer = errorAnswer(this.#context.environmentName, refusal, request.headers.accept)
+    if (!request.complete) response.shouldKeepAlive = false
+    response.sendDate = false
+    response.writeHead(answer.status, answer.reason, answer.fields)
+    response.end(answer.body)
+    request.resume()
+    await closed
+  }
+
+  #late(now: Millis): void {
+    const { connection } = this
+    const idle = this.#bytesWhenIdle !== 0 && connection.socket.bytesRead === this.#bytesWhenIdle
+    if (idle && now < this.#idleSince + IDLE_TIMEOUT) {
+      connection.deadline = now + HEAD_TIMEOUT
+      return
+    }
+    this.detach()
+    const refusal = badRequest('the request did not come to its end in time', 'Try again.', 408)
+    const answer = errorAnswer(this.#context.environmentName, refusal, undefined)
+    connection.refuse(idle ? undefined : encodeAnswer(answer), now)
+  }
+
+  #linger(): void {
+    const { connection } = this
+    this.#detached = true
+    connection.socket.end()
+    connection.deadline = this.#context.now() + LINGER_TIMEOUT
+    connection.onDeadline = () => resetSocket(connection.socket)
+  }
+}

@@ -1,0 +1,117 @@
+/** The HTTP half of the proxy port: node:http parses, the rules of forwarding are ours. */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { resetSocket } from '../io/socket-reset.js'
+import { ClientReader } from './client-reader.js'
+import type { Connection } from './connection.js'
+import { admissionProblem, badRequest, connectTarget, isRefusal } from './http-admission.js'
+import { HttpClient } from './http-client.js'
+import { encodeAnswer, errorAnswer, type HttpRefusal, refusalOf } from './http-error.js'
+import { MAX_HTTP_HEAD } from './limits.js'
+import { join, type ListenerContext } from './listener-context.js'
+
+export class HttpProxy {
+  readonly #context: ListenerContext
+  readonly #server: Server
+  readonly #clients = new WeakMap<Duplex, HttpClient>()
+
+  constructor(context: ListenerContext) {
+    this.#context = context
+    // Strict parsing; time-outs are the listener's own, since this server never listens itself.
+    const server = createServer({
+      maxHeaderSize: MAX_HTTP_HEAD,
+      insecureHTTPParser: false,
+      requireHostHeader: false,
+      joinDuplicateHeaders: false,
+      keepAliveTimeout: 0,
+      requestTimeout: 0,
+      headersTimeout: 0,
+    })
+    // Node would leave out the fields above its count, and with them perhaps the body's length.
+    server.maxHeadersCount = 0
+    // A client may end its direction behind the request and still wants the answer. (Not in @types/node.)
+    Object.assign(server, { httpAllowHalfOpen: true })
+    const receive = (request: IncomingMessage, response: ServerResponse) =>
+      this.#client(request)?.receive(request, response)
+    server.on('request', receive)
+    server.on('checkContinue', receive)
+    server.on('connect', (request, socket, head) => void this.#connect(request, socket, head))
+    server.on('clientError', (error: Error, socket) => this.#clientError(error, socket))
+    this.#server = server
+  }
+
+  /** Takes over a connection whose first byte is not SOCKS. */
+  accept(connection: Connection, reader: ClientReader): void {
+    const head = reader.release()
+    const { socket } = connection
+    if (reader.ended) {
+      resetSocket(socket)
+      return
+    }
+    this.#clients.set(socket, new HttpClient(this.#context, connection))
+    if (head.length > 0) socket.unshift(head)
+    this.#server.emit('connection', socket)
+    socket.resume()
+  }
+
+  async #connect(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const client = this.#clients.get(socket)
+    if (client === undefined || client.busy) {
+      resetSocket(socket)
+      return
+    }
+    const { connection } = client
+    const context = this.#context
+    client.detach()
+    const reader = new ClientReader(connection.socket, head)
+    const target = admissionProblem(context, connection, request) ?? connectTarget(request)
+    if (isRefusal(target)) {
+      this.#refuse(connection, target, request, reader)
+      return
+    }
+    try {
+      const stream = await context.dial(connection, target, reader.signal)
+      connection.socket.write('HTTP/1.1 200 Connection established\r\n\r\n')
+      join(connection, reader, stream)
+    } catch (thrown) {
+      this.#refuse(connection, refusalOf(thrown), request, reader)
+    }
+  }
+
+  #clientError(error: Error, socket: Duplex): void {
+    const client = this.#clients.get(socket)
+    if (client === undefined || client.busy || !socket.writable) {
+      // In the middle of an answer there is no honest way to say more.
+      resetSocket(socket)
+      return
+    }
+    client.detach()
+    this.#refuse(client.connection, parseRefusal(error), undefined)
+  }
+
+  #refuse(
+    connection: Connection,
+    refusal: HttpRefusal,
+    request: IncomingMessage | undefined,
+    reader?: ClientReader,
+  ): void {
+    const { environmentName, logger } = this.#context
+    logger.debug({ ...connection.describe(), error: refusal.message }, 'refused')
+    const answer = errorAnswer(environmentName, refusal, request?.headers.accept)
+    connection.refuse(encodeAnswer(answer), this.#context.now(), reader)
+  }
+
+  #client(request: IncomingMessage): HttpClient | undefined {
+    return this.#clients.get(request.socket satisfies Socket)
+  }
+}
+
+function parseRefusal(error: Error): HttpRefusal {
+  const code = 'code' in error ? error.code : undefined
+  if (code === 'HPE_HEADER_OVERFLOW') {
+    return badRequest('the head of the request is too long', 'Remove cookies of this site.', 431)
+  }
+  const reason = 'reason' in error ? String(error.reason) : error.message
+  return badRequest(`not a proper HTTP request: ${reason}`, 'The client is to be mended.')
+}

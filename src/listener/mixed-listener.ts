@@ -1,0 +1,198 @@
+/** The proxy port: SOCKS4, 4a, 5 and HTTP on one address, told apart by the first byte. */
+import type { Socket } from 'node:net'
+import { PvpnError } from '../core/errors.js'
+import { formatListenAddress, listenProblem } from '../core/listen-address.js'
+import type { Logger } from '../core/log.js'
+import type { ListenAddress, ProxyUser } from '../core/options.js'
+import type { Bytes, Millis } from '../core/types.js'
+import { type BoundListener, listenStream } from '../io/listen.js'
+import { resetSocket } from '../io/socket-reset.js'
+import type { Parsed } from '../wire/parsed.js'
+import { SOCKS4_VERSION } from '../wire/socks4.js'
+import { SOCKS5_VERSION } from '../wire/socks5.js'
+import { Authenticator } from './authentication.js'
+import { ClientReader } from './client-reader.js'
+import { Connection, type ConnectionInfo } from './connection.js'
+import { HttpProxy } from './http-proxy.js'
+import { HEAD_TIMEOUT, MAX_CONNECTIONS } from './limits.js'
+import { type Route, RoutedContext } from './listener-context.js'
+import { serveSocks4 } from './socks4-session.js'
+import { serveSocks5 } from './socks5-session.js'
+
+export interface MixedListenerOptions {
+  /** Absent: only what `accept` is given is served. */
+  readonly listen?: ListenAddress
+  /** None: everybody who can reach the port may use it. */
+  readonly users: readonly ProxyUser[]
+  /** Listen off loopback without users. Default false. */
+  readonly allowUnauthenticated?: boolean
+  readonly route: Route
+  /** For the pages of HTTP errors. */
+  readonly environmentName: string
+  /** Seconds until "no answer". */
+  readonly connectTimeout: number
+  readonly logger: Logger
+  /**
+   * Gets each accepted socket first, paused and unread. True: it was taken and is no longer the
+   * listener's affair (handed to another process).
+   */
+  readonly onAccept?: (socket: Socket) => boolean
+}
+
+export interface ListenerCounters {
+  readonly accepted: number
+  /** Turned away because too many were open. */
+  readonly overflowed: number
+}
+
+export interface MixedListener {
+  /** Binds. Rejects with ERR_CONFIG when the address cannot be had or may not be opened without users. */
+  start(): Promise<void>
+  /** Accepts no more, gives open connections `grace` milliseconds (default 0) to end, then resets them. */
+  stop(grace?: Millis): Promise<void>
+  /**
+   * Serves a socket that another process has accepted. `head` is what was read from it already;
+   * `listener` is where it was accepted, for policies and logs.
+   */
+  accept(socket: Socket, handed?: { readonly head?: Bytes; readonly listener?: string }): void
+  /** What is listened on (`127.0.0.1:1081`, `unix:PATH`), with real ports; empty while not bound. */
+  readonly addresses: readonly string[]
+  /** As bound, with the real port. */
+  readonly bound: ListenAddress | undefined
+  readonly openConnections: number
+  connections(): Iterable<ConnectionInfo>
+  readonly counters: ListenerCounters
+}
+
+export function createMixedListener(options: MixedListenerOptions): MixedListener {
+  return new MixedPort(options)
+}
+
+/** Milliseconds between looks at the deadlines. */
+const SWEEP_INTERVAL = 1_000
+
+class MixedPort implements MixedListener {
+  readonly counters = { accepted: 0, overflowed: 0 }
+  readonly #options: MixedListenerOptions
+  readonly #context: RoutedContext
+  readonly #http: HttpProxy
+  readonly #connections = new Map<Socket, Connection>()
+  #listener: BoundListener | undefined
+  #sweeper: NodeJS.Timeout | undefined
+  #nextId = 1
+  #emptied: (() => void) | undefined
+
+  constructor(options: MixedListenerOptions) {
+    this.#options = options
+    this.#context = new RoutedContext(options, new Authenticator(options.users))
+    this.#http = new HttpProxy(this.#context)
+  }
+
+  get bound(): ListenAddress | undefined {
+    return this.#listener?.address
+  }
+
+  get addresses(): readonly string[] {
+    return this.bound === undefined ? [] : [formatListenAddress(this.bound)]
+  }
+
+  get openConnections(): number {
+    return this.#connections.size
+  }
+
+  connections(): Iterable<ConnectionInfo> {
+    return this.#connections.values()
+  }
+
+  async start(): Promise<void> {
+    const { listen, users, allowUnauthenticated } = this.#options
+    if (listen === undefined || this.#listener !== undefined) return
+    const problem = listenProblem(listen, {
+      authenticated: users.length > 0,
+      allowUnauthenticated: allowUnauthenticated ?? false,
+    })
+    if (problem !== undefined) throw new PvpnError('ERR_CONFIG', problem)
+    this.#listener = await listenStream(listen, (socket) => {
+      if (this.#options.onAccept?.(socket) !== true) this.accept(socket)
+    })
+  }
+
+  async stop(grace: Millis = 0): Promise<void> {
+    this.#listener?.close()
+    this.#listener = undefined
+    if (grace > 0 && this.#connections.size > 0) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, grace)
+        this.#emptied = () => {
+          clearTimeout(timer)
+          resolve()
+        }
+      })
+    }
+    for (const socket of this.#connections.keys()) resetSocket(socket)
+  }
+
+  accept(socket: Socket, handed: { head?: Bytes; listener?: string } = {}): void {
+    // A socket from another process comes with half-close off, and would answer a FIN with its own.
+    socket.allowHalfOpen = true
+    socket.on('error', ignore)
+    this.counters.accepted++
+    if (this.#connections.size >= MAX_CONNECTIONS) {
+      this.counters.overflowed++
+      resetSocket(socket)
+      return
+    }
+    if (socket.destroyed) return
+    const now = this.#context.now()
+    const listener = handed.listener ?? this.addresses[0] ?? ''
+    const connection = new Connection(socket, this.#nextId++, listener, now, now + HEAD_TIMEOUT)
+    this.#connections.set(socket, connection)
+    socket.on('close', () => this.#forget(socket))
+    this.#sweeper ??= setInterval(() => this.#sweep(), SWEEP_INTERVAL).unref()
+    void this.#serve(connection, handed.head)
+  }
+
+  async #serve(connection: Connection, head: Bytes | undefined): Promise<void> {
+    const reader = new ClientReader(connection.socket, head)
+    let first: number
+    try {
+      first = await reader.parse(peek)
+    } catch {
+      connection.refuse(undefined, this.#context.now(), reader)
+      return
+    }
+    if (first === SOCKS5_VERSION) {
+      connection.protocol = 'socks5'
+      await serveSocks5(this.#context, connection, reader)
+    } else if (first === SOCKS4_VERSION) {
+      connection.protocol = 'socks4'
+      await serveSocks4(this.#context, connection, reader)
+    } else {
+      connection.protocol = 'http'
+      this.#http.accept(connection, reader)
+    }
+  }
+
+  #forget(socket: Socket): void {
+    this.#connections.delete(socket)
+    if (this.#connections.size > 0) return
+    clearInterval(this.#sweeper)
+    this.#sweeper = undefined
+    this.#emptied?.()
+  }
+
+  #sweep(): void {
+    const now = this.#context.now()
+    for (const connection of this.#connections.values()) {
+      if (now > connection.deadline) connection.onDeadline(now)
+    }
+  }
+}
+
+/** The first byte, left where it is. */
+function peek(bytes: Bytes): Parsed<number> {
+  const first = bytes[0]
+  return first === undefined ? undefined : { kind: 'done', value: first, length: 0 }
+}
+
+function ignore(): void {}
