@@ -3,6 +3,11 @@ import type { CommandEntry } from './command.js'
 
 export const COMMANDS: readonly CommandEntry[] = [
   {
+    name: 'up',
+    summary: 'run every environment of the configuration in the foreground',
+    load: () => import('./commands/up.js'),
+  },
+  {
     name: 'check',
     summary: 'validate the configuration and print every problem',
     load: () => import('./commands/check.js'),

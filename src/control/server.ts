@@ -116,8 +116,9 @@ function listening(
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       const place = 'path' in where ? where.path : formatHostPort(where.host, where.port)
-      const why = error.code === 'EADDRINUSE' ? 'is in use by another program' : error.message
-      reject(new PvpnError('ERR_CONFIG', `control listener ${place}: ${why}`))
+      const why =
+        error.code === 'EADDRINUSE' ? ' is in use by another program' : `: ${error.message}`
+      reject(new PvpnError('ERR_CONFIG', `control listener ${place}${why}`))
     })
     server.listen(where, () => {
       server.removeAllListeners('error')

@@ -9,7 +9,7 @@ export function formatListenAddress(listen: ListenAddress): string {
 }
 
 /** Plain words for an error of bind or listen. */
-export function listenProblem(listen: ListenAddress, error: NodeJS.ErrnoException): string {
+export function bindProblem(listen: ListenAddress, error: NodeJS.ErrnoException): string {
   const where = formatListenAddress(listen)
   switch (error.code) {
     case 'EADDRINUSE':

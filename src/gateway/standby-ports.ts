@@ -6,7 +6,7 @@ import { lstat, unlink } from 'node:fs/promises'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import type { ListenAddress } from '../core/options.js'
 import { PORT_PATIENCE, PORT_RETRY, STANDBY_CLIENTS } from './limits.js'
-import { formatListenAddress, listenProblem } from './listen-address.js'
+import { bindProblem, formatListenAddress } from './listen-address.js'
 
 export class StandbyPorts {
   /** A client; unread, paused, half-open allowed. */
@@ -54,9 +54,9 @@ export class StandbyPorts {
         this.#servers.set(name, server)
         return undefined
       }
-      if (error.code !== 'EADDRINUSE') return listenProblem(address, error)
+      if (error.code !== 'EADDRINUSE') return bindProblem(address, error)
       if (address.kind === 'unix' && (await removeStaleSocket(address.path))) continue
-      if (performance.now() > until) return listenProblem(address, error)
+      if (performance.now() > until) return bindProblem(address, error)
       await new Promise((resolve) => setTimeout(resolve, PORT_RETRY))
       if (turn !== this.#turn) return undefined
     }

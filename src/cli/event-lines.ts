@@ -1,0 +1,35 @@
+/** What `pvpn up` prints: one line as an environment's state changes. */
+import type { EnvironmentOptions } from '../core/options.js'
+import type { GatewayEvent } from '../gateway/contract.js'
+import { formatListenAddress } from '../gateway/listen-address.js'
+import { oneLine } from './report.js'
+
+/** Columns of the longest state. */
+const STATE_WIDTH = 'starting'.length
+
+/** `office  up        127.0.0.1:1081  why not`, names padded to `width`. */
+export function stateLine(event: GatewayEvent & { kind: 'state' }, width: number): string {
+  return line(event.environment, event.state, event.listen, event.error?.message, width)
+}
+
+/** The line of an environment that waits for its first connection. */
+export function idleLine({ name, listen }: EnvironmentOptions, width: number): string {
+  const where = listen.map(formatListenAddress)
+  return line(name, 'stopped', where, 'starts at the first connection', width)
+}
+
+function line(
+  name: string,
+  state: string,
+  listen: readonly string[],
+  more: string | undefined,
+  width: number,
+): string {
+  const cells = [
+    name.padEnd(width),
+    state.padEnd(STATE_WIDTH),
+    listen.join(','),
+    oneLine(more ?? ''),
+  ]
+  return cells.join('  ').trimEnd()
+}

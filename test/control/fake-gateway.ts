@@ -1,0 +1,96 @@
+/** A gateway without environments behind it, and raw requests, for tests of the control API. */
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import type { EnvironmentStatus } from '../../src/core/environment.js'
+import type { Gateway, GatewayEvent, ReloadReport } from '../../src/gateway/contract.js'
+
+export function environmentStatus(name: string): EnvironmentStatus {
+  return {
+    name,
+    state: 'up',
+    error: null,
+    pid: 42,
+    tunnel: {
+      type: 'wireguard',
+      endpoint: '198.51.100.1:51820',
+      since: '2026-01-01T00:00:00.000Z',
+      lastHandshake: '2026-01-01T00:00:00.000Z',
+      bytesIn: 11,
+      bytesOut: 22,
+    },
+    addresses: ['192.168.9.52'],
+    mtu: 1420,
+    dns: { servers: ['192.168.10.1'], search: [] },
+    listen: { proxy: ['127.0.0.1:1081'], dns: [] },
+    connections: 7,
+  }
+}
+
+export class FakeGateway implements Gateway {
+  readonly names = ['office', 'site']
+  readonly calls: string[] = []
+  ready = true
+  report: ReloadReport = {
+    ok: true,
+    problems: [],
+    warnings: [],
+    started: [],
+    restarted: ['site'],
+    stopped: [],
+    unchanged: ['office'],
+  }
+  #listeners = new Set<(event: GatewayEvent) => void>()
+
+  get listeners(): number {
+    return this.#listeners.size
+  }
+
+  async status() {
+    const environments = this.names.map(environmentStatus)
+    return { version: '1.2.3', pid: 1, control: '127.0.0.1:1090', policy: null, environments }
+  }
+
+  async readings() {
+    return this.names.map((name) => ({
+      status: environmentStatus(name),
+      figures: { memory: 5, cpu: 1.5, packetsIn: 3, packetsOut: 4, drops: { replay: 2 } },
+      restarts: 6,
+    }))
+  }
+
+  async environment(name: string) {
+    return this.names.includes(name) ? environmentStatus(name) : undefined
+  }
+
+  async act(name: string, action: string, wait: number) {
+    this.calls.push(`${action} ${name} ${wait}`)
+    return this.environment(name)
+  }
+
+  async reload() {
+    this.calls.push('reload')
+    return this.report
+  }
+
+  listen(listener: (event: GatewayEvent) => void) {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  emit(event: GatewayEvent): void {
+    for (const listener of this.#listeners) listener(event)
+  }
+}
+
+/** Sends bytes as they are and returns all that comes back until the server closes. */
+export async function raw(to: { port: number } | { path: string }, text: string): Promise<string> {
+  const socket = connect('port' in to ? { host: '127.0.0.1', port: to.port } : to)
+  let answer = ''
+  socket.on('data', (data) => {
+    answer += data.toString()
+  })
+  socket.on('error', () => {})
+  socket.write(text)
+  await once(socket, 'close')
+  return answer
+}
