@@ -1,7 +1,8 @@
 /** What `pvpn up` prints: one line as an environment's state changes. */
+
+import { formatListenAddress } from '../core/listen-address.js'
 import type { EnvironmentOptions } from '../core/options.js'
 import type { GatewayEvent } from '../gateway/contract.js'
-import { formatListenAddress } from '../gateway/listen-address.js'
 import { oneLine } from './report.js'
 
 /** Columns of the longest state. */

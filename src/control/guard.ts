@@ -5,7 +5,8 @@
  */
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
-import { inPrefix, parseHostPort, parseIp, parsePrefix } from '../core/ip.js'
+import { parseHostPort, parseIp } from '../core/ip.js'
+import { isLoopback } from '../core/listen-address.js'
 
 export interface Refusal {
   readonly status: 401 | 403 | 421
@@ -23,13 +24,6 @@ export interface GuardedRequest {
   readonly method: string
   readonly path: string
   readonly headers: IncomingHttpHeaders
-}
-
-const LOOPBACK = ['127.0.0.0/8', '::1/128'].map((text) => parsePrefix(text))
-
-export function isLoopback(address: string): boolean {
-  const ip = parseIp(address)
-  return ip !== undefined && LOOPBACK.some((prefix) => prefix !== undefined && inPrefix(ip, prefix))
 }
 
 /** Undefined: go on. */

@@ -4,9 +4,10 @@
  */
 import { lstat, unlink } from 'node:fs/promises'
 import { connect, createServer, type Server, type Socket } from 'node:net'
+import { formatListenAddress } from '../core/listen-address.js'
 import type { ListenAddress } from '../core/options.js'
+import { bindProblem } from './bind-problem.js'
 import { PORT_PATIENCE, PORT_RETRY, STANDBY_CLIENTS } from './limits.js'
-import { bindProblem, formatListenAddress } from './listen-address.js'
 
 export class StandbyPorts {
   /** A client; unread, paused, half-open allowed. */

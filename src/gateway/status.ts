@@ -1,9 +1,9 @@
 /** Status of an environment as the gateway shows it, with or without an answer of its process. */
 import type { EnvironmentState, EnvironmentStatus } from '../core/environment.js'
 import { formatHostPort } from '../core/ip.js'
+import { formatListenAddress } from '../core/listen-address.js'
 import type { EnvironmentOptions } from '../core/options.js'
 import type { StatusError } from './contract.js'
-import { formatListenAddress } from './listen-address.js'
 
 /** What the options alone tell. */
 export function statusWithoutProcess(

@@ -1,5 +1,6 @@
 /** All environments of one gateway: starting, watching, reloading and stopping their processes. */
 import type { EnvironmentStatus } from '../core/environment.js'
+import { formatListenAddress } from '../core/listen-address.js'
 import type { GatewayOptions } from '../core/options.js'
 import type {
   Action,
@@ -11,7 +12,6 @@ import type {
   ReloadReport,
 } from './contract.js'
 import { DEFAULT_TIMINGS, EVENT_LISTENERS, SETTLE_MOST } from './limits.js'
-import { formatListenAddress } from './listen-address.js'
 import { reloadPlan } from './reload-plan.js'
 import { SupervisedEnvironment, type SupervisionOptions } from './supervised-environment.js'
 

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { type GuardedRequest, guard, isLoopback } from '../../src/control/guard.js'
+import { type GuardedRequest, guard } from '../../src/control/guard.js'
 
 const options = { address: '127.0.0.1', token: 'secret-token' }
 const own = { host: '127.0.0.1:1090' }
@@ -101,9 +101,4 @@ t.test('guard wants the token for reading off loopback too', async (t) => {
     t.equal(status('GET', { host: 'evil.example', ...auth }, '/metrics', address), 421)
   }
   t.equal(status('GET', { host: '10.0.0.1', ...auth }, '/metrics', '192.168.11.51'), 421)
-})
-
-t.test('isLoopback knows both families', async (t) => {
-  for (const address of ['127.0.0.1', '127.255.0.1', '::1']) t.ok(isLoopback(address))
-  for (const address of ['0.0.0.0', '::', '128.0.0.1', 'localhost']) t.notOk(isLoopback(address))
 })

@@ -6,7 +6,7 @@ import { loadConfig } from '../../config/load.js'
 import { ConfigError, formatProblem } from '../../config/problem.js'
 import type { LoadedConfiguration } from '../../gateway/contract.js'
 import { standbyAnswer } from '../../gateway/standby-answer.js'
-import { stderrLogger } from '../../io/log.js'
+import { createLogger } from '../../io/logger.js'
 import { runtimeFolder } from '../../io/runtime-folder.js'
 import { addConfigOption, addExamples, type CommandContext } from '../command.js'
 import { idleLine, stateLine } from '../event-lines.js'
@@ -31,7 +31,7 @@ export function configure(command: Command, context: CommandContext): void {
     const { options, problems, warnings } = await loadConfig(file, { secrets: true })
     if (options === undefined) throw new ConfigError(problems)
     const logLevel = context.logLevel()
-    const logger = stderrLogger(logLevel)
+    const logger = createLogger({ level: logLevel })
     for (const warning of warnings) logger.warn({}, formatProblem(warning))
     const width = Math.max(...options.environments.map(({ name }) => name.length), 0)
     const say = (line: string) => process.stdout.write(`${line}\n`)

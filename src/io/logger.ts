@@ -2,14 +2,21 @@
 import { type DestinationStream, destination, pino, stdTimeFunctions } from 'pino'
 import type { Logger, LogLevel } from '../core/log.js'
 
+export interface LoggerOptions {
+  readonly level: LogLevel
+  /** Lines for people; default: when standard error is a terminal. */
+  readonly terminal?: boolean
+}
+
 /** A logger that writes to standard error, every line at once (nothing is lost when the process dies). */
-export function stderrLogger(level: LogLevel, terminal = process.stderr.isTTY === true): Logger {
+export function createLogger({ level, terminal }: LoggerOptions): Logger {
   const stderr = destination({ fd: 2, sync: true })
   // Nobody reads any more: no reason to end.
   stderr.on('error', () => {})
-  const stream: DestinationStream = terminal
-    ? { write: (line) => stderr.write(readable(line)) }
-    : stderr
+  const stream: DestinationStream =
+    (terminal ?? process.stderr.isTTY === true)
+      ? { write: (line) => stderr.write(readable(line)) }
+      : stderr
   const options = {
     level,
     base: null,

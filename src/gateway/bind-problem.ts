@@ -1,12 +1,6 @@
-/** Listen addresses as text, and the words for what keeps one from being listened on. */
-import { formatHostPort } from '../core/ip.js'
+/** The words for what keeps an address from being listened on. */
+import { formatListenAddress } from '../core/listen-address.js'
 import type { ListenAddress } from '../core/options.js'
-
-export function formatListenAddress(listen: ListenAddress): string {
-  return listen.kind === 'unix'
-    ? `unix:${listen.path}`
-    : formatHostPort(listen.address, listen.port)
-}
 
 /** Plain words for an error of bind or listen. */
 export function bindProblem(listen: ListenAddress, error: NodeJS.ErrnoException): string {
