@@ -55,7 +55,8 @@ export class Cache {
     if (seconds <= 0 || (message.flags & FLAG_TC) !== 0) return
     if (message.bytes.length > DNS_CACHE_MESSAGE) return
     // The OPT record belongs to one hop (RFC 6891 section 6.2.1); its upper bits of rcode too.
-    const bytes = optRecord(message) === undefined ? message.bytes.slice() : withoutOpt(message)
+    const bytes =
+      optRecord(message) === undefined ? new Uint8Array(message.bytes) : withoutOpt(message)
     if (bytes === undefined) return
     const old = this.#entries.get(key)
     if (old !== undefined) this.#remove(key, old)

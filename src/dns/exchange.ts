@@ -152,7 +152,7 @@ export function parseQuery(bytes: Bytes): DnsMessage | Bytes {
   if (bytes.length < 4 || (u16(bytes, 2) & FLAG_QR) !== 0) {
     throw new PvpnError('ERR_PROTOCOL', 'not a DNS query')
   }
-  return parseMessage(bytes.slice()) ?? bareReply(bytes, RCODE_FORMERR)
+  return parseMessage(new Uint8Array(bytes)) ?? bareReply(bytes, RCODE_FORMERR)
 }
 
 /** Would everybody who asks this question get the same answer? Not with a signature, a client subnet and the like. */

@@ -91,7 +91,7 @@ export class Inquirer implements AttemptTable {
     }
     const { address, port } = attempt.server.endpoint
     if (from.address !== address || from.port !== port) this.#mismatch(attempt, 'source', now)
-    else this.#receive(attempt, bytes.slice(), now)
+    else this.#receive(attempt, new Uint8Array(bytes), now)
   }
 
   /** A whole message arrived over the connection of an attempt. It becomes the resolver's. */
@@ -146,7 +146,8 @@ export class Inquirer implements AttemptTable {
       mismatches: 0,
     }
     const { query, plain: without } = inquiry.question
-    const bytes = (plain && without ? without : query).slice()
+    // Not slice(): on a Buffer, as dns-packet makes them, that is no copy.
+    const bytes = new Uint8Array(plain && without ? without : query)
     set16(bytes, 0, attempt.queryId)
     this.#attempts.set(attempt.id, attempt)
     this.#emit({ kind: attempt.transport, attempt: attempt.id, server: server.endpoint, bytes })

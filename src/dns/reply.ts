@@ -85,7 +85,7 @@ export function cachedReply(query: DnsMessage, hit: CacheHit): Bytes {
 
 /** A server's answer as it came, with the client's id. */
 export function forwardedReply(query: DnsMessage, answer: DnsMessage): Bytes {
-  const out = answer.bytes.slice()
+  const out = new Uint8Array(answer.bytes)
   set16(out, 0, query.id)
   return out
 }
@@ -101,7 +101,7 @@ export function withoutOpt(message: DnsMessage): Bytes | undefined {
   const opt = optRecord(message)
   // Cutting one out of the middle would shift what compression pointers lead to.
   if (opt === undefined || opt !== message.records.at(-1)) return undefined
-  const out = message.bytes.slice(0, opt.at)
+  const out = new Uint8Array(message.bytes.subarray(0, opt.at))
   set16(out, 10, u16(out, 10) - 1)
   return out
 }

@@ -77,7 +77,7 @@ export class ServerTable {
     if (first === undefined) return { first: servers, rest: [], probes: [] }
     const dead = servers.filter((server) => server.dead)
     const probes = dead.filter((server) => server.probeAt <= now)
-    for (const server of probes) server.probeAt = now + server.penalty
+    for (const server of probes) postpone(server, now)
     return { first: [first], rest: [...rest, ...dead], probes }
   }
 
@@ -105,9 +105,13 @@ export class ServerTable {
 
   /** A query's time has passed, or the network said that the server can't be reached. */
   silent(server: Server, sentAt: Millis, now: Millis): void {
-    if (server.lastAnswer >= sentAt || (server.dead && server.probeAt > now)) return
+    if (server.dead || server.lastAnswer >= sentAt) return
     server.dead = true
-    server.probeAt = now + server.penalty
-    server.penalty = Math.min(server.penalty * 2, DNS_DEAD_MAX)
+    postpone(server, now)
   }
+}
+
+function postpone(server: Server, now: Millis): void {
+  server.probeAt = now + server.penalty
+  server.penalty = Math.min(server.penalty * 2, DNS_DEAD_MAX)
 }
