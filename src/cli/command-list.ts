@@ -13,6 +13,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./commands/check.js'),
   },
   {
+    name: 'import',
+    summary: 'add an environment made of a WireGuard file to the configuration',
+    load: () => import('./commands/import.js'),
+  },
+  {
     name: 'status',
     summary: 'show what runs',
     load: () => import('./commands/status.js'),

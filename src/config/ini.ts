@@ -3,6 +3,8 @@ import type { Place } from './place.js'
 
 export interface IniEntry {
   readonly key: string
+  /** What reports call it, when that is not `[Section] Key`. */
+  readonly shown?: string
   readonly value: string
   readonly place: Place
   /** The place of the value. */

@@ -8,6 +8,7 @@ import type { Source, YamlNode } from './yaml.js'
 export class Report {
   readonly problems: Problem[] = []
   readonly warnings: Problem[] = []
+  readonly #said = new Set<string>()
 
   problem(place: Place, message: string): void {
     this.#add(this.problems, place, message)
@@ -17,11 +18,14 @@ export class Report {
     this.#add(this.warnings, place, message)
   }
 
-  #add(list: Problem[], place: Place, message: string): void {
-    if (list.length < MAX_PROBLEMS) list.push({ ...place, message })
-    else if (list.length === MAX_PROBLEMS) {
-      list.push({ file: place.file, line: 0, column: 0, message: 'more of the kind is left out' })
-    }
+  #add(list: Problem[], { file, line, column }: Place, message: string): void {
+    // Two environments may use one file: what is wrong in it is said once.
+    const key = `${file}:${line}:${column}:${message}`
+    if (list.length > MAX_PROBLEMS || this.#said.has(key)) return
+    this.#said.add(key)
+    const full = list.length === MAX_PROBLEMS
+    const left = { file, line: 0, column: 0, message: 'more of the kind is left out' }
+    list.push(full ? left : { file, line, column, message })
   }
 }
 

@@ -13,7 +13,7 @@ import {
   parseTarget,
 } from './address.js'
 import { type Directive, SCRIPT_REASON } from './directive.js'
-import { type IniEntry, type IniSection, parseIni } from './ini.js'
+import { type IniEntry, type IniFile, type IniSection, parseIni } from './ini.js'
 import { MAX_ALLOWED_IPS, MAX_WIREGUARD_PEERS } from './limits.js'
 import { didYouMean } from './nearest.js'
 import type { Located, Place } from './place.js'
@@ -26,7 +26,7 @@ export const DEFAULT_MTU = 1420
 /** Smallest and largest IP packets that a tunnel may be told to carry, in bytes. */
 export const MTU_RANGE = { least: 576, most: 65_535 } as const
 
-export interface WgQuickFile {
+export interface WireguardFile {
   /** Undefined when `report` has problems. */
   readonly options: WireguardOptions | undefined
   /** Where `ListenPort` stands, when it does. */
@@ -60,6 +60,8 @@ const IGNORED: Readonly<Record<string, string>> = {
   table: "nothing changes in the host's routing tables; inside, the environment has its own route",
   saveconfig: 'pvpn does not write to this file',
   fwmark: "marks steer the host's routing, which stays as it is",
+  checkalive: "wireproxy's own; pvpn watches the handshakes",
+  checkaliveinterval: "wireproxy's own; pvpn watches the handshakes",
 }
 
 /** Junk packets and changed headers of AmneziaWG: another protocol on the wire. */
@@ -83,13 +85,21 @@ interface PeerDraft {
   persistentKeepalive: number
 }
 
-/** Reads a wg-quick file; never throws. Section names in `others` (lower case) are handed back unread. */
-export function parseWgQuick(
-  text: string,
+/**
+ * Makes sense of sections that were read already; never throws. Section names in `others` (lower
+ * case) are handed back unread.
+ */
+export function readWgQuick(
+  ini: IniFile,
   file: string,
   others: ReadonlySet<string> = new Set(),
-): WgQuickFile {
-  return new WgQuickReader(file, others).read(text)
+): WireguardFile {
+  return new WgQuickReader(file, others).read(ini)
+}
+
+/** Reads the text of a wg-quick file; never throws. */
+export function parseWgQuick(text: string, file: string): WireguardFile {
+  return readWgQuick(parseIni(text, file, true), file)
 }
 
 class WgQuickReader {
@@ -115,8 +125,7 @@ class WgQuickReader {
     this.#allowed = allowed
   }
 
-  read(text: string): WgQuickFile {
-    const ini = parseIni(text, this.#file, true)
+  read(ini: IniFile): WireguardFile {
     for (const mistake of ini.mistakes) this.#report.problem(mistake.place, mistake.message)
     for (const section of ini.sections) this.#section(section)
     const options = this.#finish()
@@ -299,7 +308,7 @@ class WgQuickReader {
   }
 
   #note(section: string, entry: IniEntry, verdict: Directive['verdict'], reason?: string): void {
-    const name = `[${section}] ${entry.key}`
+    const name = entry.shown ?? `[${section}] ${entry.key}`
     const because = reason === undefined ? {} : { reason }
     this.#directives.push({ line: entry.place.line, name, verdict, ...because })
   }

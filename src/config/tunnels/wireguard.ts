@@ -1,4 +1,4 @@
-/** `type: wireguard`: a wg-quick file, or its fields in YAML. */
+/** `type: wireguard`: a wg-quick file (wireproxy's or NetworkManager's too), or its fields in YAML. */
 import { dirname, join, resolve } from 'node:path'
 import type { WireguardPeerOptions } from '../../core/options.js'
 import { parseAddress, parseInterfaceAddress, parseNetwork, parseTarget } from '../address.js'
@@ -19,7 +19,8 @@ import {
   words,
 } from '../spec.js'
 import { parseKey } from '../wg-key.js'
-import { DEFAULT_MTU, MTU_RANGE, parseWgQuick } from '../wg-quick.js'
+import { DEFAULT_MTU, MTU_RANGE } from '../wg-quick.js'
+import { parseWireguardFile } from '../wireguard-file.js'
 import type { TunnelDraft, TunnelType } from './contract.js'
 
 const NO_KEY = 'is not a key: 44 characters of base64 (wg genkey)'
@@ -89,7 +90,7 @@ function readFile(fields: WireguardFields, context: Context): TunnelDraft {
     const message = `others can read the keys in ${file}: chmod 600 ${shown}`
     context.report.warning(fields.at('file'), message)
   }
-  const { options, listenPortAt, directives, report } = parseWgQuick(content, shown)
+  const { options, listenPortAt, directives, report } = parseWireguardFile(content, shown)
   for (const problem of report.problems) context.report.problem(problem, problem.message)
   for (const warning of report.warnings) context.report.warning(warning, warning.message)
   for (const { line, name, verdict, reason } of directives) {
