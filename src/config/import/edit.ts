@@ -119,8 +119,17 @@ function insertLines(text: string, name: string, body: object): string | undefin
   // A block's value ends after its newline; anything else in the middle of its line.
   const ended = text[range[1] - 1] === '\n'
   const newline = ended ? range[1] : text.indexOf('\n', range[1]) + 1
-  if (newline > 0) return text.slice(0, newline) + block(indent) + text.slice(newline)
-  return text + end + block(indent)
+  if (newline === 0) return text + end + block(indent)
+  // Comments further in than the environment's name are still about what is in it.
+  const inside = new RegExp(`^(?:[ \\t\\r]*\\n)*${indent} +#[^\\n]*(?:\\n|$)`)
+  let at = newline
+  for (;;) {
+    const comment = inside.exec(text.slice(at))
+    if (comment === null) break
+    at += comment[0].length
+  }
+  const lead = text[at - 1] === '\n' ? '' : end
+  return text.slice(0, at) + lead + block(indent) + text.slice(at)
 }
 
 /** The map of names to environments as a node: maps and lists inside an environment stay on one line. */
