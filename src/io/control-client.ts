@@ -8,6 +8,7 @@ const ANSWER_MOST = 16 * 1024 * 1024
 
 export interface ControlAnswer {
   readonly status: number
+  /** What was parsed when it is JSON, else text. */
   readonly body: unknown
 }
 
@@ -53,12 +54,10 @@ export async function askGateway(
       })
       incoming.on('error', (error) => reject(failure(folder, error)))
       incoming.on('end', () => {
+        const text = Buffer.concat(chunks).toString('utf8')
+        const json = /^application\/json\b/.test(incoming.headers['content-type'] ?? '')
         try {
-          const text = Buffer.concat(chunks).toString('utf8')
-          resolve({
-            status: incoming.statusCode ?? 0,
-            body: text === '' ? undefined : JSON.parse(text),
-          })
+          resolve({ status: incoming.statusCode ?? 0, body: json ? JSON.parse(text) : text })
         } catch (error) {
           reject(new PvpnError('ERR_PROTOCOL', 'the gateway answers nonsense', { cause: error }))
         }
