@@ -55,6 +55,12 @@ export function forwardTarget(
   request: IncomingMessage,
 ): AbsoluteTarget | HttpRefusal {
   const { method = '', url = '' } = request
+  if (url === '*') {
+    return badRequest('this proxy has nothing to say of itself', 'Ask for http://HOST/.', 501)
+  }
+  if (['OPTIONS', 'TRACE'].includes(method) && maxForwards(request) === 0) {
+    return badRequest(`${method} may go no further`, 'Raise Max-Forwards.', 501)
+  }
   if (url.startsWith('/')) {
     const own = `${context.environmentName}: this is its proxy port, not a web server`
     return badRequest(
@@ -77,6 +83,12 @@ export function forwardTarget(
     default:
       return parsed
   }
+}
+
+/** RFC 9110 section 7.6.2; undefined where the request does not say. */
+function maxForwards(request: IncomingMessage): number | undefined {
+  const [value] = fieldValues(request.rawHeaders, 'max-forwards')
+  return value === undefined ? undefined : Number(value)
 }
 
 /** The target of CONNECT (RFC 9110 section 9.3.6): `host:port`, and no body. */

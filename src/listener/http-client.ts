@@ -3,8 +3,16 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Millis } from '../core/types.js'
 import { resetSocket } from '../io/socket-reset.js'
 import type { Connection } from './connection.js'
-import { admissionProblem, badRequest, forwardTarget, isRefusal } from './http-admission.js'
-import { encodeAnswer, errorAnswer, type HttpRefusal } from './http-error.js'
+import {
+  admissionProblem,
+  badRequest,
+  forwardTarget,
+  hasBody,
+  isRefusal,
+} from './http-admission.js'
+import { encodeAnswer, errorAnswer, type HttpRefusal, refusalOf } from './http-error.js'
+import { forward } from './http-forward.js'
+import { Upstream } from './http-upstream.js'
 import { HEAD_TIMEOUT, IDLE_TIMEOUT, LINGER_TIMEOUT, MAX_PIPELINED_REQUESTS } from './limits.js'
 import type { ListenerContext } from './listener-context.js'
 
@@ -17,6 +25,7 @@ export class HttpClient {
   readonly connection: Connection
   readonly #context: ListenerContext
   readonly #queue: Exchange[] = []
+  readonly #upstream = new Upstream()
   #active = false
   #detached = false
   #idleSince: Millis
@@ -27,6 +36,7 @@ export class HttpClient {
     this.connection = connection
     this.#idleSince = context.now()
     connection.onDeadline = (now) => this.#late(now)
+    connection.socket.on('close', () => this.#upstream.close())
     // Node would close with the client's body unread, and the reset that follows could overtake the answer.
     connection.socket.destroySoon = () => this.#linger()
   }
@@ -40,6 +50,7 @@ export class HttpClient {
   detach(): void {
     this.#detached = true
     this.connection.deadline = Number.POSITIVE_INFINITY
+    this.#upstream.close()
   }
 
   receive(request: IncomingMessage, response: ServerResponse): void {
@@ -67,10 +78,18 @@ export class HttpClient {
   }
 
   async #exchange({ request, response }: Exchange): Promise<void> {
-    const refusal = admissionProblem(this.#context, this.connection, request)
-    const target = refusal ?? forwardTarget(this.#context, request)
-    if (isRefusal(target)) await this.#refuse(request, response, target)
-    else await this.#refuse(request, response, badRequest('not yet', '', 501))
+    const { connection } = this
+    const problem = admissionProblem(this.#context, connection, request)
+    const where = problem ?? forwardTarget(this.#context, request)
+    if (isRefusal(where)) {
+      await this.#refuse(request, response, where)
+      return
+    }
+    try {
+      await forward(this.#context, connection, this.#upstream, request, response, where)
+    } catch (thrown) {
+      await this.#refuse(request, response, refusalOf(thrown))
+    }
   }
 
   /** Answers by ourselves; what the client still sends of its request is thrown away. */
@@ -79,9 +98,11 @@ export class HttpClient {
     response: ServerResponse,
     refusal: HttpRefusal,
   ): Promise<void> {
+    if (response.destroyed) return
+    this.#context.logger.debug({ ...this.connection.describe(), error: refusal.message }, 'refused')
     const closed = new Promise((resolve) => response.once('close', resolve))
     const answer = errorAnswer(this.#context.environmentName, refusal, request.headers.accept)
-    if (!request.complete) response.shouldKeepAlive = false
+    if (hasBody(request.rawHeaders) && !request.complete) response.shouldKeepAlive = false
     response.sendDate = false
     response.writeHead(answer.status, answer.reason, answer.fields)
     response.end(answer.body)

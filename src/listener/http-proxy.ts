@@ -5,9 +5,16 @@ import type { Duplex } from 'node:stream'
 import { resetSocket } from '../io/socket-reset.js'
 import { ClientReader } from './client-reader.js'
 import type { Connection } from './connection.js'
-import { admissionProblem, badRequest, connectTarget, isRefusal } from './http-admission.js'
+import {
+  admissionProblem,
+  badRequest,
+  connectTarget,
+  forwardTarget,
+  isRefusal,
+} from './http-admission.js'
 import { HttpClient } from './http-client.js'
 import { encodeAnswer, errorAnswer, type HttpRefusal, refusalOf } from './http-error.js'
+import { headWithoutUpgrade, isUpgradable, upgrade } from './http-upgrade.js'
 import { MAX_HTTP_HEAD } from './limits.js'
 import { join, type ListenerContext } from './listener-context.js'
 
@@ -37,6 +44,7 @@ export class HttpProxy {
     server.on('request', receive)
     server.on('checkContinue', receive)
     server.on('connect', (request, socket, head) => void this.#connect(request, socket, head))
+    server.on('upgrade', (request, socket, head) => void this.#upgrade(request, socket, head))
     server.on('clientError', (error: Error, socket) => this.#clientError(error, socket))
     this.#server = server
   }
@@ -74,6 +82,35 @@ export class HttpProxy {
       const stream = await context.dial(connection, target, reader.signal)
       connection.socket.write('HTTP/1.1 200 Connection established\r\n\r\n')
       join(connection, reader, stream)
+    } catch (thrown) {
+      this.#refuse(connection, refusalOf(thrown), request, reader)
+    }
+  }
+
+  async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const client = this.#clients.get(socket)
+    if (client === undefined || client.busy) {
+      resetSocket(socket)
+      return
+    }
+    if (!isUpgradable(request)) {
+      if (head.length > 0) socket.unshift(head)
+      socket.unshift(headWithoutUpgrade(request))
+      this.#server.emit('connection', socket)
+      socket.resume()
+      return
+    }
+    const { connection } = client
+    client.detach()
+    const reader = new ClientReader(connection.socket, head)
+    const problem = admissionProblem(this.#context, connection, request)
+    const where = problem ?? forwardTarget(this.#context, request)
+    if (isRefusal(where)) {
+      this.#refuse(connection, where, request, reader)
+      return
+    }
+    try {
+      await upgrade(this.#context, connection, reader, request, where)
     } catch (thrown) {
       this.#refuse(connection, refusalOf(thrown), request, reader)
     }
