@@ -5,7 +5,7 @@
  */
 import { u32 } from '../core/bytes.js'
 import { formatIp } from '../core/ip.js'
-import { DNS_CHAIN, DNS_NEGATIVE_TTL, DNS_TTL, DNS_VALUES } from './limits.js'
+import { DNS_CHAIN, DNS_NEGATIVE_TTL, DNS_RECORDS, DNS_TTL, DNS_VALUES } from './limits.js'
 import {
   CLASS_IN,
   type DnsMessage,
@@ -58,7 +58,9 @@ function followChain(
   type: number,
   hops: number,
 ): Chain | undefined {
-  const answers = message.records.filter((r) => r.section === 'answer' && r.klass === CLASS_IN)
+  const answers = message.records
+    .slice(0, DNS_RECORDS)
+    .filter((r) => r.section === 'answer' && r.klass === CLASS_IN)
   const owners = answers.map((record) => readName(message.bytes, record.at))
   let current = name
   for (let hop = hops; hop <= DNS_CHAIN; hop++) {

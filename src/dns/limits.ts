@@ -8,6 +8,8 @@ export const DNS_CLIENT_UDP_PAYLOAD = 4096
 export const DNS_POINTERS = 32
 /** CNAMEs followed from one question, over all the messages that took part; then the name counts as failed. */
 export const DNS_CHAIN = 12
+/** Records of one answer that are looked at for the chain from the question; the rest of it is ignored. */
+export const DNS_RECORDS = 512
 /** Addresses or names taken from one answer; the rest of it is ignored. */
 export const DNS_VALUES = 64
 /** Answers in the cache; then the least recently used goes. */

@@ -174,7 +174,7 @@ export class DnsWorld {
   #send(transport: 'udp' | 'tcp', attempt: number, to: Endpoint, bytes: Bytes): void {
     const server = formatHostPort(to.address, to.port)
     this.open.add(attempt)
-    const query = decode(Buffer.from(bytes))
+    const query = decodeLeniently(bytes)
     const { name = '', type = '' } = query.questions?.[0] ?? {}
     const asked = { at: this.now, server, transport, attempt, bytes, query, name, type }
     this.asked.push(asked)
@@ -194,6 +194,17 @@ export class DnsWorld {
     else if (reply.bytes === undefined) return
     else if (asked.transport === 'tcp') machine.message(asked.attempt, reply.bytes, now)
     else machine.datagram(asked.attempt, reply.from ?? server, reply.bytes, now)
+  }
+}
+
+/** Clients' raw queries may hold records that dns-packet can't read; then only the header counts. */
+function decodeLeniently(bytes: Bytes): DecodedPacket {
+  try {
+    return decode(Buffer.from(bytes))
+  } catch {
+    const header = Buffer.alloc(12)
+    header.set(bytes.subarray(0, 4))
+    return decode(header)
   }
 }
 
