@@ -42,4 +42,19 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: 'apply the changed configuration; unchanged environments are not touched',
     load: () => import('./commands/reload.js'),
   },
+  {
+    name: 'env',
+    summary: 'print proxy variables for a shell: eval "$(pvpn env office)"',
+    load: () => import('./commands/env.js'),
+  },
+  {
+    name: 'nc',
+    summary: 'connect standard input and output to a port inside an environment',
+    load: () => import('./commands/nc.js'),
+  },
+  {
+    name: 'completion',
+    summary: 'print a completion script for bash, zsh or fish',
+    load: () => import('./commands/completion.js'),
+  },
 ]

@@ -4,6 +4,8 @@ import type { LogLevel } from '../core/log.js'
 
 /** Handed to a command's `configure`; its members are meant for the command's action. */
 export interface CommandContext {
+  /** Every command of the program. */
+  readonly commands: readonly CommandEntry[]
   /** What `--log-level` says; `info` without it. */
   logLevel(): LogLevel
   /** Ends the command with this status once the action is done and nothing is pending (0 otherwise). */
@@ -21,6 +23,8 @@ export interface CommandContext {
  * failures by throwing: ERR_CONFIG ends with status 2, everything else with 1.
  */
 export interface CommandModule {
+  /** The command writes to descriptor 1 by itself: the frame keeps from opening `process.stdout`. */
+  readonly ownsStandardOutput?: true
   configure(command: Command, context: CommandContext): void
 }
 

@@ -21,10 +21,12 @@ export async function run(argv: readonly string[]): Promise<void> {
 }
 
 class Frame implements CommandContext {
+  readonly commands = COMMANDS
   readonly #program = new Command('pvpn')
   #active: Command | undefined
   #status: 0 | 1 | 2 = 0
   #surviveBrokenPipe = false
+  #ownsStandardOutput = false
 
   logLevel(): LogLevel {
     const options = { ...this.#program.opts(), ...this.#active?.opts() } as { logLevel?: LogLevel }
@@ -39,12 +41,15 @@ class Frame implements CommandContext {
     this.#surviveBrokenPipe = true
   }
 
-  /** What escapes a command's own handling still ends in one line and a status. */
-  guardProcess(): void {
+  #guardStandardOutput(): void {
     process.stdout.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code !== 'EPIPE') this.#die(error)
       if (!this.#surviveBrokenPipe) process.exit(this.#status)
     })
+  }
+
+  /** What escapes a command's own handling still ends in one line and a status. */
+  guardProcess(): void {
     process.stderr.on('error', () => {})
     process.on('uncaughtException', (error) => this.#die(error))
   }
@@ -52,6 +57,7 @@ class Frame implements CommandContext {
   async run(argv: readonly string[]): Promise<void> {
     const words = moveHelp(argv)
     const used = COMMANDS.find((entry) => entry.name === firstOperand(words))
+    if (used === undefined) this.#guardStandardOutput()
     try {
       this.#defineProgram()
       for (const entry of COMMANDS) await this.#define(entry, entry === used)
@@ -80,6 +86,8 @@ class Frame implements CommandContext {
     if (!used) return
     this.#active = command
     const module = await entry.load()
+    this.#ownsStandardOutput = module.ownsStandardOutput === true
+    if (!this.#ownsStandardOutput) this.#guardStandardOutput()
     module.configure(command, this)
   }
 
@@ -87,6 +95,7 @@ class Frame implements CommandContext {
   #frame(command: Command): void {
     command
       .helpOption('-h, --help', 'show this help')
+      .configureHelp({ subcommandTerm: (command) => command.name() })
       .addOption(new Option('--log-level <level>', 'how much to say').choices(LEVELS))
       .exitOverride()
       .configureOutput({ outputError: () => {} })
@@ -109,6 +118,9 @@ class Frame implements CommandContext {
   }
 
   #die(error: unknown): never {
+    // Help of such a command, to a reader who went away.
+    const broken = (error as NodeJS.ErrnoException).code === 'EPIPE'
+    if (broken && this.#ownsStandardOutput) process.exit(this.#status)
     try {
       writeSync(2, describeFailure(error, this.logLevel()))
     } finally {

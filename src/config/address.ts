@@ -1,13 +1,7 @@
 /** Addresses, names and ports as the file writes them. Every function reports why a text does not do. */
 import { resolve } from 'node:path'
-import {
-  formatHostPort,
-  formatIp,
-  inPrefix,
-  parseHostPort,
-  parseIp,
-  parsePrefix,
-} from '../core/ip.js'
+import { formatIp, parseHostPort, parseIp, parsePrefix } from '../core/ip.js'
+import { isLoopback } from '../core/listen-address.js'
 import type { ListenAddress } from '../core/options.js'
 import type { Endpoint, Target } from '../core/types.js'
 import { MAX_SOCKET_PATH_BYTES } from './limits.js'
@@ -100,21 +94,7 @@ export function parseListen(
   return { kind: 'tcp', address: formatIp(ip), port: parts.port }
 }
 
-export function formatListen(listen: ListenAddress): string {
-  return listen.kind === 'unix'
-    ? `unix:${listen.path}`
-    : formatHostPort(listen.address, listen.port)
-}
-
-const LOOPBACK = [
-  { address: Uint8Array.of(127, 0, 0, 0), bits: 8 },
-  { address: Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1), bits: 128 },
-  { address: Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 127, 0, 0, 0), bits: 104 },
-]
-
 /** Can only this machine reach it? */
 export function isLocal(listen: ListenAddress): boolean {
-  if (listen.kind === 'unix') return true
-  const ip = parseIp(listen.address)
-  return ip !== undefined && LOOPBACK.some((prefix) => inPrefix(ip, prefix))
+  return listen.kind === 'unix' || isLoopback(listen.address)
 }

@@ -1,7 +1,8 @@
 /** Who listens where: two on one port, and ports that strangers reach without a password. */
 import { parseIp } from '../core/ip.js'
+import { formatListenAddress, plainAddress } from '../core/listen-address.js'
 import type { ListenAddress } from '../core/options.js'
-import { formatListen, isLocal } from './address.js'
+import { isLocal } from './address.js'
 import type { Place } from './place.js'
 import type { Report } from './reader.js'
 
@@ -16,14 +17,10 @@ export interface Claim {
 
 /** Canonical host part: IPv4-mapped addresses are IPv4, every wildcard that takes all is `*`. */
 function hostOf(address: string): string {
-  const ip = parseIp(address)
-  if (ip === undefined) return address
-  if (ip.every((byte) => byte === 0)) return ip.length === 4 ? '*4' : '*'
-  const mapped = ip.length === 16 && ip.subarray(0, 10).every((b) => b === 0)
-  if (mapped && ip[10] === 255 && ip[11] === 255) {
-    return ip.subarray(12).every((b) => b === 0) ? '*4' : ip.subarray(12).join('.')
-  }
-  return address
+  const plain = plainAddress(address)
+  const ip = parseIp(plain)
+  if (ip === undefined || ip.some((byte) => byte !== 0)) return plain
+  return ip.length === 4 ? '*4' : '*'
 }
 
 /** Would the second of the two fail to bind? `::` takes IPv4 as well. */
@@ -47,7 +44,7 @@ export function checkClaims(claims: readonly Claim[], report: Report): void {
       const [at, by] = claim.place === undefined ? [other, claim] : [claim, other]
       const where = by.place === undefined ? 'the default' : `line ${by.place.line}`
       if (at.place !== undefined) {
-        const words = `${formatListen(at.listen)} is taken already by ${by.owner} (${where})`
+        const words = `${formatListenAddress(at.listen)} is taken already by ${by.owner} (${where})`
         report.problem(at.place, words)
       }
     }
@@ -65,6 +62,9 @@ export function checkOpen(
 ): void {
   for (const { listen, place } of claims) {
     if (allowed || place === undefined || isLocal(listen)) continue
-    report.problem(place, `${formatListen(listen)} can be reached from other machines: ${remedy}`)
+    report.problem(
+      place,
+      `${formatListenAddress(listen)} can be reached from other machines: ${remedy}`,
+    )
   }
 }

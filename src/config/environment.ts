@@ -79,7 +79,7 @@ export function readEnvironment(
   const dns = readDns(values.dns, owner, open)
   const forwards = readForwards(fields, owner, open, context)
   const publish = readPublish(fields, context)
-  const users = readUsers(values.users, context)
+  const users = readUsers(values.users, name, context)
   const allowUnauthenticated = values.allow_unauthenticated === true
   const authenticated = (values.users?.length ?? 0) > 0
   const remedy = 'it needs users, or allow_unauthenticated: true'

@@ -8,6 +8,7 @@ import { ConfigError, type Problem, sortProblems } from './problem.js'
 import { Reader, Report } from './reader.js'
 import { readRoot } from './root.js'
 import { Secrets } from './secrets.js'
+import { ownerOfUsers } from './users.js'
 import { parseYaml } from './yaml.js'
 
 export interface LoadOptions {
@@ -16,6 +17,8 @@ export interface LoadOptions {
    * zero keys) and only what stands in files is checked.
    */
   readonly secrets: boolean
+  /** With `secrets`: only those of this environment's users, as a client needs them. */
+  readonly usersOf?: string
 }
 
 export interface LoadedConfig {
@@ -83,7 +86,10 @@ async function loadText(text: string, options: TextOptions): Promise<GatewayOpti
   const context: Context = { folder, file: path, report, secrets }
   const finish = readRoot(source.root, new Reader(source, report), context, absolute)
   // A command may ask a person or cost money: none runs for a file that can't be used anyway.
-  if (options.secrets && report.problems.length === 0) await secrets.runCommands()
+  if (options.secrets && report.problems.length === 0) {
+    const { usersOf } = options
+    await secrets.runCommands(usersOf === undefined ? undefined : ownerOfUsers(usersOf))
+  }
   return finish()
 }
 

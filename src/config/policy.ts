@@ -82,7 +82,7 @@ export function readPolicy(
   const claims = listen.map(({ value, place }) => {
     return { listen: value, protocol: 'tcp', owner: 'policy.listen', place } as const
   })
-  const users = readUsers(values.users, context)
+  const users = readUsers(values.users, undefined, context)
   const allowUnauthenticated = values.allow_unauthenticated === true
   const authenticated = (values.users?.length ?? 0) > 0
   const remedy = 'it needs users, or allow_unauthenticated: true'

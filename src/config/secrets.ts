@@ -37,6 +37,7 @@ export interface Secret {
 
 interface Pending {
   readonly secret: Secret
+  readonly owner: string
   readonly command: string
 }
 
@@ -60,8 +61,11 @@ export class Secrets {
     this.#report = report
   }
 
-  /** The secret behind `name`, `name_file` or `name_command`; undefined when none was written. */
-  take(fields: Fields<Shape>, name: string): Secret | undefined {
+  /**
+   * The secret behind `name`, `name_file` or `name_command`; undefined when none was written. By
+   * `owner` a caller of `runCommands` may choose.
+   */
+  take(fields: Fields<Shape>, name: string, owner: string): Secret | undefined {
     const given = [name, `${name}_file`, `${name}_command`].filter((key) => fields.has(key))
     const [key] = given
     if (key === undefined) return undefined
@@ -79,7 +83,7 @@ export class Secrets {
       secret.text = this.#read(place, value)
     } else {
       secret.deferred = true
-      this.#pending.push({ secret, command: value })
+      this.#pending.push({ secret, owner, command: value })
     }
     return secret
   }
@@ -104,10 +108,11 @@ export class Secrets {
     return text === undefined ? undefined : withoutNewline(text)
   }
 
-  /** Runs the commands (all at once); without it their secrets stay put off. */
-  async runCommands(): Promise<void> {
+  /** Runs the commands (all at once) of this owner, or of all; other secrets stay put off. */
+  async runCommands(owner?: string): Promise<void> {
+    const wanted = this.#pending.filter((entry) => owner === undefined || entry.owner === owner)
     await Promise.all(
-      this.#pending.map(async ({ secret, command }) => {
+      wanted.map(async ({ secret, command }) => {
         const outcome = await runCommand(command, this.#folder)
         secret.deferred = false
         if ('text' in outcome) secret.text = outcome.text

@@ -26,15 +26,21 @@ export const usersSpec: Spec<readonly Fields<Shape>[]> = about(
   list(object(shape, ['name'])),
 )
 
+/** Owner of the users' secrets of an environment, or of the policy port. */
+export function ownerOfUsers(environment: string | undefined): string {
+  return `users of ${environment ?? 'the policy port'}`
+}
+
 /** Reports users without password and names that come twice. */
 export function readUsers(
   users: readonly Fields<Shape>[] | undefined,
+  environment: string | undefined,
   context: Context,
 ): Finish<readonly ProxyUser[]> {
   const names = new Set<string>()
   const drafts = (users ?? []).map((fields) => {
     const name = fields.values.name as string | undefined
-    const secret = context.secrets.take(fields, 'password')
+    const secret = context.secrets.take(fields, 'password', ownerOfUsers(environment))
     if (secret === undefined) {
       context.report.problem(fields.place, '"password_file" (or "password_command") is missing')
     }

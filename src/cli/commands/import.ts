@@ -16,7 +16,7 @@ interface ImportOptions {
 export function configure(command: Command, _context: CommandContext): void {
   command
     .argument('<file>', 'wg-quick or wireproxy file, or NetworkManager keyfile')
-    .option('--name <environment>', "the environment's name (default: from the file's name)")
+    .option('--name <name>', "the environment's name (default: from the file's name)")
     .option('--dry-run', 'say what would be done, and write nothing')
   addConfigOption(command)
   addExamples(command, [

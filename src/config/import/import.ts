@@ -2,9 +2,9 @@
 import { basename, dirname, extname } from 'node:path'
 import { PvpnError } from '../../core/errors.js'
 import { formatHostPort } from '../../core/ip.js'
+import { formatListenAddress } from '../../core/listen-address.js'
 import type { ListenAddress } from '../../core/options.js'
 import type { Target } from '../../core/types.js'
-import { formatListen } from '../address.js'
 import { parseName } from '../context.js'
 import type { Directive } from '../directive.js'
 import { decodeText, readBounded } from '../files.js'
@@ -96,7 +96,7 @@ export function importFile(request: ImportRequest): ImportResult {
     directives: parsed.directives,
     notes,
     warnings: parsed.warnings,
-    listen: extras.listen.map(formatListen),
+    listen: extras.listen.map(formatListenAddress),
     lines: renderEnvironment(name, environmentBody(copy.name, withoutPasswords(extras))),
     copy: copy.name,
   }
@@ -177,9 +177,9 @@ function placeListeners(wanted: WireproxyExtras, taken: Set<number>) {
     if (local.kind === 'unix') return local
     const port = local.port === 0 ? 0 : nextFree(local.port, taken)
     const placed = { ...local, port }
-    if (formatListen(placed) !== formatListen(listen)) {
+    if (formatListenAddress(placed) !== formatListenAddress(listen)) {
       const why = local === listen ? 'the port is taken' : 'without users for this machine only'
-      notes.push(`${formatListen(placed)} instead of ${formatListen(listen)}: ${why}`)
+      notes.push(`${formatListenAddress(placed)} instead of ${formatListenAddress(listen)}: ${why}`)
     }
     return placed
   }
@@ -212,9 +212,9 @@ function withoutPasswords(extras: WireproxyExtras): WireproxyExtras {
 /** The environment as YAML has it. */
 function environmentBody(copy: string, extras: WireproxyExtras): object {
   const target = ({ host, port }: Target) => formatHostPort(host, port)
-  const listen = extras.listen.map(formatListen)
+  const listen = extras.listen.map(formatListenAddress)
   const forwards = extras.forwards.map((forward) => ({
-    listen: formatListen(forward.listen),
+    listen: formatListenAddress(forward.listen),
     to: target(forward.to),
     ...(forward.protocol === 'udp' ? { protocol: 'udp' } : {}),
   }))

@@ -23,6 +23,8 @@ import { DEFAULT_MTU, MTU_RANGE } from '../wg-quick.js'
 import { parseWireguardFile } from '../wireguard-file.js'
 import type { TunnelDraft, TunnelType } from './contract.js'
 
+/** Of the secrets here: needed to start only. */
+const OWNER = 'tunnel'
 const NO_KEY = 'is not a key: 44 characters of base64 (wg genkey)'
 
 const peerShape = {
@@ -107,7 +109,7 @@ function readFile(fields: WireguardFields, context: Context): TunnelDraft {
 function readFields(fields: WireguardFields, context: Context): TunnelDraft {
   const { report, secrets } = context
   const { addresses = [], dns = [], mtu = DEFAULT_MTU, listen_port = 0, peers = [] } = fields.values
-  const secret = secrets.take(fields, 'private_key')
+  const secret = secrets.take(fields, 'private_key', OWNER)
   if (secret === undefined) report.problem(fields.place, '"file" or "private_key_file" is missing')
   for (const key of ['addresses', 'peers'] as const) {
     const missing = secret !== undefined && !fields.has(key)
@@ -151,7 +153,7 @@ function readPeers(
       }
       seen.add(name)
     }
-    return { fields, secret: context.secrets.take(fields, 'preshared_key') }
+    return { fields, secret: context.secrets.take(fields, 'preshared_key', OWNER) }
   })
   return () => {
     const finished: WireguardPeerOptions[] = []
