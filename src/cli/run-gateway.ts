@@ -86,7 +86,6 @@ export async function runGateway(options: RunGatewayOptions): Promise<RunningGat
       token,
       socket: folder.controlSocket,
     })
-    if (!(await lock.held())) throw new Error(`another gateway took over ${folder.path}`)
     for (const warning of await listen(options.configuration)) logger.warn({}, warning)
   } catch (error) {
     await stop()

@@ -1,20 +1,23 @@
 /**
- * One gateway per runtime folder. The lock is a file that names its holder; a hard link makes taking
- * it atomic. A holder is gone when its process is, or when the number belongs to another process
- * by now (start times differ) and nobody answers on the control socket.
+ * One gateway per runtime folder. The lock is a file that names its holder, `lock.N`: the one with the
+ * highest number counts. Whoever finds that its holder is gone takes N+1, by a hard link, which only
+ * one can make; what is lower is litter. So no stale lock is ever taken away before a newer one is
+ * there, and two that start at once can't both believe they have it. A holder is gone when its
+ * process is, or when the number belongs to another process by now (start times differ), and nobody
+ * answers on the control socket.
  */
 import { randomBytes } from 'node:crypto'
-import { link, readFile, rename, unlink, writeFile } from 'node:fs/promises'
+import { link, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
+import { basename, join } from 'node:path'
 import { PvpnError } from '../core/errors.js'
 import type { RuntimeFolder } from './runtime-folder.js'
 
-/** Tries before giving up when others break and take the same stale lock at the same time. */
-const TRIES = 8
+/** Tries before giving up when others start and end at the same time. */
+const TRIES = 16
 
 export interface GatewayLock {
-  /** Do we still hold it? Asked once the control socket is bound: two that broke a stale lock together end here. */
-  held(): Promise<boolean>
+  /** The empty file stays, for the numbering. */
   release(): Promise<void>
 }
 
@@ -27,43 +30,46 @@ interface Holder {
 /** Takes the lock. ERR_DENIED, with the holder's process number, when another gateway has it. */
 export async function takeGatewayLock(folder: RuntimeFolder): Promise<GatewayLock> {
   const own = JSON.stringify({ pid: process.pid, started: await startTime(process.pid) })
-  const draft = `${folder.lock}.${process.pid}.${randomBytes(6).toString('hex')}`
+  const draft = join(folder.path, `draft.${process.pid}.${randomBytes(6).toString('hex')}`)
   await writeFile(draft, own, { mode: 0o600, flag: 'wx' })
   try {
     for (let i = 0; i < TRIES; i++) {
-      if (await linked(draft, folder.lock)) return lockOf(folder, own)
-      const found = await contents(folder.lock)
-      if (found === undefined) continue
-      const holder = parse(found)
+      const newest = Math.max(0, ...(await numbers(folder)))
+      const holder = parse(await contents(numbered(folder, newest)))
       if (holder !== undefined && (await alive(holder, folder))) throw inUse(folder, holder)
-      await breakStale(folder, found)
+      if (!(await linked(draft, numbered(folder, newest + 1)))) continue
+      // Slow here? Then this number may have been used and cleaned away: a higher one is in force.
+      if (await isNewest(folder, newest + 1)) return lockOf(folder, newest + 1)
+      await rm(numbered(folder, newest + 1), { force: true })
     }
   } finally {
-    await unlink(draft)
+    await rm(draft, { force: true })
   }
-  throw new PvpnError('ERR_CONFIG', `can't take the lock in ${folder.path}`)
+  throw new PvpnError('ERR_DENIED', `other gateways start in ${folder.path} at this moment`)
 }
 
-function lockOf(folder: RuntimeFolder, own: string): GatewayLock {
-  const held = async () => (await contents(folder.lock)) === own
-  return {
-    held,
-    async release() {
-      if (await held()) await unlink(folder.lock)
-    },
-  }
+async function lockOf(folder: RuntimeFolder, number: number): Promise<GatewayLock> {
+  const litter = (await numbers(folder)).filter((other) => other < number)
+  await Promise.all(litter.map((other) => rm(numbered(folder, other), { force: true })))
+  return { release: () => writeFile(numbered(folder, number), '', { mode: 0o600 }) }
 }
 
-/** Takes the stale file away; when it was another one by then, puts that back. */
-async function breakStale(folder: RuntimeFolder, stale: string): Promise<void> {
-  const aside = `${folder.lock}.${process.pid}.stale`
-  try {
-    await rename(folder.lock, aside)
-  } catch {
-    return // somebody else was first
-  }
-  if ((await contents(aside)) !== stale) await linked(aside, folder.lock)
-  await unlink(aside)
+function numbered(folder: RuntimeFolder, number: number): string {
+  return `${folder.lock}.${number}`
+}
+
+async function numbers(folder: RuntimeFolder): Promise<readonly number[]> {
+  const prefix = `${basename(folder.lock)}.`
+  const names = await readdir(folder.path)
+  return names
+    .filter(
+      (name) => name.startsWith(prefix) && /^[1-9][0-9]{0,14}$/.test(name.slice(prefix.length)),
+    )
+    .map((name) => Number(name.slice(prefix.length)))
+}
+
+async function isNewest(folder: RuntimeFolder, number: number): Promise<boolean> {
+  return (await numbers(folder)).every((other) => other <= number)
 }
 
 async function linked(from: string, to: string): Promise<boolean> {
@@ -84,9 +90,9 @@ async function contents(path: string): Promise<string | undefined> {
   }
 }
 
-function parse(text: string): Holder | undefined {
+function parse(text: string | undefined): Holder | undefined {
   try {
-    const { pid, started } = JSON.parse(text) as Partial<Holder>
+    const { pid, started } = JSON.parse(text ?? '') as Partial<Holder>
     if (!Number.isSafeInteger(pid) || (pid as number) < 1) return undefined
     return { pid: pid as number, started: typeof started === 'string' ? started : null }
   } catch {

@@ -127,6 +127,7 @@ t.test('reload says what has changed', async (t) => {
   })
   const good = await w.pvpn('reload')
   t.same([good.status, good.stdout], [0, 'started: b\nunchanged: a\n'])
+  await up.says(/^b {2}up/m)
   w.configure('nonsense')
   const bad = await w.pvpn('reload')
   t.equal(bad.status, 2)

@@ -21,7 +21,7 @@ t.test('SIGTERM and SIGINT end the gateway and every environment with status 0',
     await up.says(/^stubborn {2}up .*\n/m)
     await up.says(/^control null$/m)
     const pids = [pidOf(await greeting(a)), pidOf(await greeting(b))]
-    t.same(readdirSync(w.folder).sort(), ['control.sock', 'lock', 'token'])
+    t.same(readdirSync(w.folder).sort(), ['control.sock', 'lock.1', 'token'])
     t.equal(statSync(w.folder).mode & 0o777, 0o700)
     t.equal(statSync(join(w.folder, 'token')).mode & 0o777, 0o600)
     t.equal(statSync(join(w.folder, 'control.sock')).mode & 0o777, 0o600)
@@ -30,7 +30,7 @@ t.test('SIGTERM and SIGINT end the gateway and every environment with status 0',
     t.equal(status, 0, signal)
     t.ok(performance.now() - began < 5000, 'within 5 s')
     t.notOk(pids.some(alive), 'no process is left')
-    t.same(readdirSync(w.folder), [], 'no file is left')
+    t.same(readdirSync(w.folder), ['lock.1'], 'no socket and no token is left')
   }
 })
 
@@ -68,7 +68,7 @@ t.test('of many gateways started at once over a stale lock one wins', async (t) 
   const w = workplace(t)
   w.configure({ environments: [] })
   mkdirSync(w.folder, { mode: 0o700 })
-  writeFileSync(join(w.folder, 'lock'), JSON.stringify({ pid: 2 ** 22 + 1, started: '1' }))
+  writeFileSync(join(w.folder, 'lock.1'), JSON.stringify({ pid: 2 ** 22 + 1, started: '1' }))
   const all = Array.from({ length: 5 }, () => w.up())
   const outcomes = await Promise.all(
     all.map((up) =>
