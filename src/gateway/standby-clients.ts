@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net'
 import type { EnvironmentOptions } from '../core/options.js'
 import type { StandbyAnswer, StatusError } from './contract.js'
-import { ON_DEMAND_WAITING } from './limits.js'
+import { ON_DEMAND_WAITING, STANDBY_CLIENTS } from './limits.js'
 
 interface Waiting {
   readonly socket: Socket
@@ -24,6 +24,10 @@ export class StandbyClients {
 
   /** The socket is ours from here on: answered, and gone after the linger at the latest. */
   answer(socket: Socket, options: EnvironmentOptions, reason: StatusError): void {
+    if (this.#answering.size >= STANDBY_CLIENTS) {
+      socket.destroy()
+      return
+    }
     this.#answering.add(socket)
     const timer = setTimeout(() => socket.destroy(), this.#linger)
     socket.on('error', () => socket.destroy())

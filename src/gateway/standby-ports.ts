@@ -2,17 +2,17 @@
  * Holds the proxy ports of one environment while its process does not: so that a client never meets
  * a dead port, nor another program that took it meanwhile.
  */
-import { lstat, unlink } from 'node:fs/promises'
-import { connect, createServer, type Server, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
+import { type PvpnError, toPvpnError } from '../core/errors.js'
 import { formatListenAddress } from '../core/listen-address.js'
 import type { ListenAddress } from '../core/options.js'
-import { bindProblem } from './bind-problem.js'
-import { PORT_PATIENCE, PORT_RETRY, STANDBY_CLIENTS } from './limits.js'
+import { type BoundListener, listenStream } from '../io/listen.js'
+import { PORT_PATIENCE, PORT_RETRY } from './limits.js'
 
 export class StandbyPorts {
   /** A client; unread, paused, half-open allowed. */
   onClient: (socket: Socket, listener: string) => void = () => {}
-  readonly #servers = new Map<string, Server>()
+  readonly #held = new Map<string, BoundListener>()
   /** Grows whenever the wish changes, so that an older `hold` under way notices. */
   #turn = 0
 
@@ -23,10 +23,10 @@ export class StandbyPorts {
   async hold(addresses: readonly ListenAddress[]): Promise<readonly string[]> {
     const turn = ++this.#turn
     const wanted = new Map(addresses.map((address) => [formatListenAddress(address), address]))
-    for (const name of [...this.#servers.keys()]) if (!wanted.has(name)) this.#close(name)
+    for (const name of [...this.#held.keys()]) if (!wanted.has(name)) this.#close(name)
     const problems = await Promise.all(
       [...wanted]
-        .filter(([name]) => !this.#servers.has(name))
+        .filter(([name]) => !this.#held.has(name))
         .map(([name, address]) => this.#take(turn, name, address)),
     )
     return problems.filter((problem) => problem !== undefined)
@@ -35,72 +35,32 @@ export class StandbyPorts {
   /** Lets go of every port, at once: when this returns another process can bind them. */
   release(): void {
     this.#turn++
-    for (const name of [...this.#servers.keys()]) this.#close(name)
+    for (const name of [...this.#held.keys()]) this.#close(name)
   }
 
   async #take(turn: number, name: string, address: ListenAddress): Promise<string | undefined> {
     const until = performance.now() + PORT_PATIENCE
-    for (;;) {
-      const server = createServer({ pauseOnConnect: true, allowHalfOpen: true })
-      server.maxConnections = STANDBY_CLIENTS
-      server.on('connection', (socket) => this.onClient(socket, name))
-      const error = await listening(server, address)
-      if (turn !== this.#turn) {
-        server.close()
+    while (turn === this.#turn) {
+      try {
+        const listener = await listenStream(address, (socket) => this.onClient(socket, name))
+        if (turn === this.#turn) this.#held.set(name, listener)
+        else listener.close()
         return undefined
+      } catch (error) {
+        const problem = toPvpnError(error)
+        if (!taken(problem) || performance.now() > until) return problem.message
+        await new Promise((resolve) => setTimeout(resolve, PORT_RETRY))
       }
-      if (error === undefined) {
-        // A failing accept (no descriptors left) is not the end: libuv goes on when it can.
-        server.on('error', () => {})
-        this.#servers.set(name, server)
-        return undefined
-      }
-      if (error.code !== 'EADDRINUSE') return bindProblem(address, error)
-      if (address.kind === 'unix' && (await removeStaleSocket(address.path))) continue
-      if (performance.now() > until) return bindProblem(address, error)
-      await new Promise((resolve) => setTimeout(resolve, PORT_RETRY))
-      if (turn !== this.#turn) return undefined
     }
+    return undefined
   }
 
   #close(name: string): void {
-    this.#servers.get(name)?.close()
-    this.#servers.delete(name)
+    this.#held.get(name)?.close()
+    this.#held.delete(name)
   }
 }
 
-function listening(
-  server: Server,
-  address: ListenAddress,
-): Promise<NodeJS.ErrnoException | undefined> {
-  return new Promise((resolve) => {
-    server.once('error', resolve)
-    const done = () => {
-      server.removeListener('error', resolve)
-      resolve(undefined)
-    }
-    if (address.kind === 'unix') server.listen({ path: address.path }, done)
-    else server.listen({ host: address.address, port: address.port }, done)
-  })
-}
-
-/** Removes a socket file that nobody listens on. True: removed, try again. */
-async function removeStaleSocket(path: string): Promise<boolean> {
-  const stale = await new Promise<boolean>((resolve) => {
-    const probe = connect(path)
-    probe.once('connect', () => {
-      probe.destroy()
-      resolve(false)
-    })
-    probe.once('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'ECONNREFUSED'))
-  })
-  if (!stale) return false
-  try {
-    const found = await lstat(path)
-    if (!found.isSocket() || found.uid !== process.getuid?.()) return false
-    await unlink(path)
-    return true
-  } catch {
-    return false
-  }
+function taken(problem: PvpnError): boolean {
+  return (problem.cause as NodeJS.ErrnoException | undefined)?.code === 'EADDRINUSE'
 }
