@@ -23,7 +23,7 @@ export interface Resolver {
   lookup(name: string, options?: LookupOptions): Promise<readonly string[]>
   /** Names of an address (PTR). ERR_NAME when there is none. */
   reverse(address: string, options?: CallOptions): Promise<readonly string[]>
-  /** One raw DNS message answered by the environment's servers; never rejects for a DNS failure (SERVFAIL instead). */
+  /** One raw DNS message answered by the environment's servers; never rejects for a DNS failure (SERVFAIL instead; malformed: FORMERR). ERR_PROTOCOL: not a query, to be dropped without an answer. */
   exchange(query: Bytes, transport: 'udp' | 'tcp', options?: CallOptions): Promise<Bytes>
 }
 

@@ -1,5 +1,4 @@
 /** The environment's resolver: drives the machine of src/dns over the environment's own stack. */
-import { domainToASCII } from 'node:url'
 import type { CallOptions, LookupOptions, Resolver } from '../core/environment.js'
 import { PvpnError } from '../core/errors.js'
 import { formatIp, parseIp } from '../core/ip.js'
@@ -12,10 +11,15 @@ import type { LookupType } from '../dns/query.js'
 import type { ResolverStats } from '../dns/stats.js'
 import type { ResolverConfig } from '../dns/view.js'
 import { DnsAttempts, type DnsTransport } from './dns-attempts.js'
+import {
+  type AddressFamily,
+  asciiName,
+  DNS_PORT,
+  effectiveConfig,
+  familiesOf,
+} from './dns-config.js'
 
-export type { DnsTransport, ResolverStats }
-
-export type AddressFamily = 4 | 6
+export type { AddressFamily, DnsTransport, ResolverStats }
 
 export interface ResolverOptions {
   readonly dns: DnsOptions
@@ -46,7 +50,6 @@ export interface EnvironmentResolver extends Resolver {
   stats(): ResolverStats
 }
 
-const DNS_PORT = 53
 const TYPE_FAMILY = { A: 4, AAAA: 6 } as const
 
 /** How one call hears of its outputs. */
@@ -283,24 +286,6 @@ class ResolverDriver implements EnvironmentResolver {
   }
 }
 
-/** The configuration's word, else what the tunnel brings. */
-function effectiveConfig(dns: DnsOptions, link: LinkInfo): ResolverConfig {
-  return {
-    servers: dns.servers ?? link.dns.map((address) => ({ address, port: DNS_PORT })),
-    search: dns.search ?? link.search,
-    zones: dns.zones,
-    hosts: dns.hosts,
-  }
-}
-
-/** Families that a link has addresses of; both when it has none of its own (a tunnel of streams). */
-export function familiesOf(link: LinkInfo): readonly AddressFamily[] {
-  const families = ([6, 4] as const).filter((family) =>
-    link.addresses.some((address) => address.includes(':') === (family === 6)),
-  )
-  return families.length > 0 ? families : [6, 4]
-}
-
 /** One of each in turn (RFC 8305 section 4), beginning with the first list. */
 function interleave(first: readonly string[], second: readonly string[]): string[] {
   const out: string[] = []
@@ -308,12 +293,6 @@ function interleave(first: readonly string[], second: readonly string[]): string
     out.push(...first.slice(i, i + 1), ...second.slice(i, i + 1))
   }
   return out
-}
-
-/** Names in other scripts, as they stand in DNS (UTS 46). What can't be converted stays, and is refused as a name. */
-function asciiName(name: string): string {
-  if (/^[!-~]*$/.test(name)) return name
-  return domainToASCII(name)
 }
 
 function aborted(): PvpnError {

@@ -40,7 +40,12 @@ export function hostTransport(): CountingTransport {
         socket.once('connect', resolve)
         socket.once('error', () => reject(new PvpnError('ERR_REFUSED', 'refused')))
       })
-      return socketStream(socket, endpoint)
+      const stream = socketStream(socket, endpoint)
+      stream.abort = () => {
+        open.delete(socket)
+        socket.destroy()
+      }
+      return stream
     },
   }
 }
@@ -87,7 +92,7 @@ function socketStream(socket: Socket, remote: Endpoint): ByteStream {
       return ended && arrived.length === 0
     },
     end: () => void socket.end(),
-    abort: () => void socket.destroy(),
+    abort() {},
     onReadable() {},
     onWritable() {},
     onClose() {},

@@ -9,6 +9,7 @@ import t, { type Test } from 'tap'
 import { silentLogger } from '../../src/core/log.js'
 import type { DnsOptions } from '../../src/core/options.js'
 import type { Endpoint, LinkInfo } from '../../src/core/types.js'
+import { DNS_VALUES } from '../../src/dns/limits.js'
 import { createResolver, type EnvironmentResolver } from '../../src/environment/resolver.js'
 import { type CountingTransport, hostTransport, realClock } from '../dns/host-transport.js'
 import { programsMissing } from '../support/namespace.js'
@@ -31,6 +32,10 @@ const OFFICE = [
   '--local=/168.192.in-addr.arpa/',
   '--local=/ip6.arpa/',
   ...Array.from(
+    { length: 90 },
+    (_, i) => `--host-record=many-hosts.office.example,192.168.12.${100 + i}`,
+  ),
+  ...Array.from(
     { length: 60 },
     (_, i) => `--txt-record=many.office.example,${i} ${'x'.repeat(50)}`,
   ),
@@ -51,10 +56,14 @@ async function freePort(): Promise<number> {
 }
 
 /** A dnsmasq on a free loopback port, gone at the test's end. */
-async function dnsmasq(t: Test, options: readonly string[]): Promise<Endpoint> {
+async function dnsmasq(
+  t: Test,
+  options: readonly string[],
+  address = '127.0.0.1',
+): Promise<Endpoint> {
   const port = await freePort()
   const settings = ['--no-daemon', '--conf-file=/dev/null', '--no-resolv', '--no-hosts']
-  const listen = ['--bind-interfaces', '--listen-address=127.0.0.1', `--port=${port}`]
+  const listen = ['--bind-interfaces', `--listen-address=${address}`, `--port=${port}`]
   const rest = ['--pid-file=', '--log-facility=-', '--local-ttl=60', ...options]
   const child: ChildProcess = spawn('dnsmasq', [...settings, ...listen, ...rest], {
     env: ENV,
@@ -73,7 +82,7 @@ async function dnsmasq(t: Test, options: readonly string[]): Promise<Endpoint> {
     await Promise.race([once(child.stderr, 'data'), ended])
   }
   t.match(words, /started/, 'dnsmasq runs')
-  return { address: '127.0.0.1', port }
+  return { address, port }
 }
 
 interface Made {
@@ -188,6 +197,16 @@ t.test('a dead first server', { skip }, async (t) => {
     [dead.port, office.port, office.port],
     'it is not asked again',
   )
+  nothingOpen(t, it)
+})
+
+t.test('a server with an IPv6 address, by UDP and TCP', { skip }, async (t) => {
+  const office = await dnsmasq(t, OFFICE, '::1')
+  const it = made(t, { servers: [office] })
+  t.same(await it.resolver.lookup('web.office.example'), ['fd00:11::10', '192.168.11.10'])
+  const many = await it.resolver.lookup('many-hosts.office.example', { family: 4 })
+  t.equal(many.length, DNS_VALUES, 'so many addresses are taken')
+  t.same(it.transport.tcp, [office], 'too large for UDP')
   nothingOpen(t, it)
 })
 
