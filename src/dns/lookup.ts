@@ -29,6 +29,8 @@ interface Part extends Waiter {
   name: string
   hops: number
   state: 'idle' | 'waiting' | 'found' | 'nodata' | 'nxdomain' | 'failed'
+  /** What the servers did, when `failed`. */
+  reason: string
 }
 
 export interface LookupSpec {
@@ -73,6 +75,7 @@ export class Lookup {
         name: '',
         hops: 0,
         state: 'idle',
+        reason: '',
         answered: (result, when) => {
           if (this.#settled) return
           this.#take(part, result, when)
@@ -90,7 +93,7 @@ export class Lookup {
 
   tick(now: Millis): void {
     if (this.#settled || now < this.deadline) return
-    this.#settle(this.#failed(this.#failure ?? 'no answer in time'))
+    this.#settle(this.#failed())
   }
 
   /** Gives up without a word, or with this error. */
@@ -181,11 +184,8 @@ export class Lookup {
 
   #partFailed(part: Part, reason: string, heard: boolean): void {
     part.state = 'failed'
+    part.reason = reason
     if (heard) this.#answeredOnce = true
-    // A name without a dot hardly exists at the top: when the search list has said no such name,
-    // a server that refuses to look there takes nothing from that.
-    const bare = this.#candidate > 0 && part.hops === 0 && !part.name.includes('.')
-    if (!bare || !heard) this.#failure = reason
   }
 
   /** After each change: is this candidate decided, and what follows? */
@@ -202,16 +202,26 @@ export class Lookup {
         return
       }
       for (const part of parts) this.#questions.leave(part)
-      const failed = parts.some((part) => part.state === 'failed')
+      if (!nowhere) this.#noteFailure()
       // Total silence now would be silence for the next name too.
-      if (failed && !this.#answeredOnce) this.#settle(this.#failed(this.#failure ?? ''))
+      if (this.#failure !== undefined && !this.#answeredOnce) this.#settle(this.#failed())
       else if (++this.#candidate >= this.#names.length) this.#settle(this.#notFound())
       else this.#startCandidate(now)
     }
   }
 
+  /** A candidate of which it can't be said that it does not exist. */
+  #noteFailure(): void {
+    const part = this.#parts.find(({ state }) => state === 'failed')
+    if (part === undefined) return
+    // A name without a dot hardly exists at the top: when the search list has said no such name,
+    // a server that refuses to look there takes nothing from that.
+    const bare = this.#candidate > 0 && !(this.#names[this.#candidate] ?? '').includes('.')
+    if (!bare || !this.#answeredOnce) this.#failure = part.reason
+  }
+
   #notFound(): PvpnError {
-    if (this.#failure !== undefined) return this.#failed(this.#failure)
+    if (this.#failure !== undefined) return this.#failed()
     const { text, types } = this.#spec
     if (types.includes('PTR')) return new PvpnError('ERR_NAME', `no name for ${text} inside`)
     const exists = this.#parts.some((part) => part.state === 'nodata')
@@ -224,7 +234,8 @@ export class Lookup {
     return new PvpnError('ERR_NAME', `no such name inside: ${text}${tried}`)
   }
 
-  #failed(reason: string): PvpnError {
+  #failed(): PvpnError {
+    const reason = this.#failure ?? 'no answer in time'
     return new PvpnError('ERR_RESOLVER', `${this.#spec.text} could not be resolved: ${reason}`)
   }
 

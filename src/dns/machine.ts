@@ -52,10 +52,9 @@ export class ResolverMachine {
    * and what was known of servers.
    */
   configure(config: ResolverConfig | undefined): void {
-    this.flush()
     this.#servers.clear()
     this.#inquirer.reset()
-    this.#questions.view = new View(config ?? NOTHING, this.#servers)
+    this.#questions.configure(new View(config ?? NOTHING, this.#servers))
     this.#up = config !== undefined
     if (config !== undefined) return
     for (const lookup of this.#lookups.values()) lookup.cancel(down())
@@ -64,7 +63,7 @@ export class ResolverMachine {
 
   /** Forgets all cached answers. */
   flush(): void {
-    this.#questions.cache.clear()
+    this.#questions.forget()
   }
 
   /**

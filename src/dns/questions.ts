@@ -40,17 +40,35 @@ interface Pending {
 
 export class Questions {
   readonly cache = new Cache()
-  view: View
+  #view: View
   readonly #inquirer: Inquirer
   readonly #counters: Counters
   readonly #pending = new Map<string, Pending>()
   readonly #byWaiter = new Map<Waiter, Pending>()
+  /** Grows with each `forget`: what was asked before is not joined any more, and its answer not kept. */
+  #generation = 0
   #unshared = 0
 
   constructor(view: View, inquirer: Inquirer, counters: Counters) {
-    this.view = view
+    this.#view = view
     this.#inquirer = inquirer
     this.#counters = counters
+  }
+
+  get view(): View {
+    return this.#view
+  }
+
+  /** Other servers, zones and hosts: what the old ones said, or have yet to say, is not kept. */
+  configure(view: View): void {
+    this.#view = view
+    this.forget()
+  }
+
+  /** Forgets all answers, those under way included: who waits for them gets them, nobody else. */
+  forget(): void {
+    this.cache.clear()
+    this.#generation++
   }
 
   /** The answer when it is known at once; else undefined, and `waiter.answered` is called later. */
@@ -65,19 +83,25 @@ export class Questions {
       }
       this.#counters.cacheMisses++
     }
-    const servers = this.view.serversFor(name)
+    const servers = this.#view.serversFor(name)
     if (servers.length === 0) return { kind: 'no-server' }
     const kind = spec.plain === undefined ? spec.transport : 'lookup'
-    const key = spec.shared ? `${kind} ${cacheKey}` : `unshared ${this.#unshared++}`
+    const key = spec.shared
+      ? `${this.#generation} ${kind} ${cacheKey}`
+      : `unshared ${this.#unshared++}`
     const pending = this.#pending.get(key)
     if (pending !== undefined) {
       this.#counters.coalesced++
       this.#join(pending, waiter)
       return undefined
     }
+    const generation = this.#generation
     const inquiry = this.#inquirer.ask(
       { ...spec, servers },
-      (result, when) => this.#answered(key, spec.shared ? cacheKey : undefined, result, when),
+      (result, when) => {
+        const current = spec.shared && generation === this.#generation
+        this.#answered(key, current ? cacheKey : undefined, result, when)
+      },
       now,
     )
     if (inquiry === undefined) return { kind: 'limit' }

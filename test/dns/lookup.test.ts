@@ -1,6 +1,6 @@
 /** Look-ups by the machine: search, zones, hosts, both families, CNAMEs, and what errors tell. */
 import t from 'tap'
-import { DNS_CHAIN, DNS_WAITERS } from '../../src/dns/limits.js'
+import { DNS_CHAIN, DNS_LOOKUP_TIME, DNS_WAITERS } from '../../src/dns/limits.js'
 import {
   a,
   aaaa,
@@ -79,6 +79,46 @@ t.test('NXDOMAIN to A decides without waiting for AAAA', async (t) => {
   t.equal(error?.code, 'ERR_NAME')
   t.equal(settledAt, 1010)
   t.equal(world.open.size, 0)
+})
+
+t.test('NXDOMAIN to A decides whenever it comes', async (t) => {
+  for (const after of [5, 20]) {
+    const world = new DnsWorld({
+      [ONE]: (asked) =>
+        asked.type === 'A'
+          ? { bytes: answerTo(asked, { rcode: 'NXDOMAIN' }), after }
+          : failing('SERVFAIL')(asked),
+    })
+    t.equal(world.lookup('web.example', ['A', 'AAAA']).error?.code, 'ERR_NAME')
+  }
+})
+
+t.test('a look-up ends in bounded time, however many names it has to try', async (t) => {
+  const slow: Server = (asked) => ({ bytes: answerTo(asked, { rcode: 'NXDOMAIN' }), after: 5000 })
+  const search = ['one.example', 'two.example', 'three.example']
+  const world = new DnsWorld({ [ONE]: slow }, { search })
+  const { error, settledAt } = world.lookup('host')
+  t.match(error, { code: 'ERR_RESOLVER', message: /no answer in time/ })
+  t.equal(settledAt, 1000 + DNS_LOOKUP_TIME)
+  t.equal(world.open.size, 0)
+})
+
+t.test('an answer that was asked for before a change is not kept', async (t) => {
+  const server = zone([a('web.example', '192.0.2.1')])
+  const world = new DnsWorld({ [ONE]: server, [TWO]: zone([a('web.example', '192.0.2.2')]) })
+  const before = world.start('web.example')
+  world.configure({ servers: [endpoint(TWO)] })
+  const after = world.start('web.example')
+  t.same(world.finish(before).values, { A: ['192.0.2.1'] })
+  t.same(world.finish(after).values, { A: ['192.0.2.2'] }, 'nor joined')
+  t.same(world.lookup('web.example').values, { A: ['192.0.2.2'] })
+
+  const flushed = world.start('other.example')
+  world.machine.flush()
+  world.finish(flushed)
+  const asked = world.asked.length
+  world.lookup('other.example')
+  t.equal(world.asked.length, asked + 1)
 })
 
 t.test('errors say what happened', async (t) => {
