@@ -9,8 +9,8 @@ import type {
   ReloadReport,
   StandbyAnswer,
 } from '../gateway/contract.js'
-import type { Timings } from '../gateway/limits.js'
 import { Supervisor } from '../gateway/supervisor.js'
+import type { Timings } from '../gateway/timings.js'
 import { takeGatewayLock } from '../io/gateway-lock.js'
 import {
   makeRuntimeFolder,
@@ -108,23 +108,28 @@ export async function runGateway(options: RunGatewayOptions): Promise<RunningGat
   }
 }
 
-/** SIGHUP reloads. Resolves when SIGTERM or SIGINT came and everything has stopped; a second one stops waiting. */
-export function untilSignalled(running: RunningGateway, logger: Logger): Promise<void> {
-  const reload = () => {
-    running.reload().then(
-      (report) => logReload(report, logger),
-      (error: Error) => logger.error({}, `reload failed: ${error.message}`),
-    )
-  }
-  process.on('SIGHUP', reload)
-  return new Promise((resolve) => {
+/**
+ * SIGHUP reloads. Resolves when SIGTERM or SIGINT came, from now on, and everything has stopped; a
+ * second one stops waiting. Rejects when the gateway does not start.
+ */
+export function untilSignalled(starting: Promise<RunningGateway>, logger: Logger): Promise<void> {
+  process.on('SIGHUP', () => {
+    starting
+      .then((running) => running.reload())
+      .then(
+        (report) => logReload(report, logger),
+        (error: Error) => logger.error({}, `reload failed: ${error.message}`),
+      )
+  })
+  return new Promise((resolve, reject) => {
     let signals = 0
     const stop = () => {
       if (++signals > 1) resolve()
-      else running.stop().then(resolve, resolve)
+      else starting.then((running) => running.stop()).then(resolve, reject)
     }
     process.on('SIGTERM', stop)
     process.on('SIGINT', stop)
+    starting.catch(reject)
   })
 }
 

@@ -50,6 +50,7 @@ export const reloadReport = object({
   warnings: texts,
   started: texts,
   restarted: texts,
+  changed: texts,
   stopped: texts,
   unchanged: texts,
 })

@@ -28,6 +28,8 @@ export interface ReloadReport {
   readonly warnings: readonly string[]
   readonly started: readonly string[]
   readonly restarted: readonly string[]
+  /** New options, but it does not run: stopped by a person, or waiting for its first connection. */
+  readonly changed: readonly string[]
   readonly stopped: readonly string[]
   readonly unchanged: readonly string[]
 }

@@ -38,13 +38,17 @@ export class EnvironmentProcess {
   /** The latest answer, however old. */
   last: StatusAnswer | undefined
 
-  constructor(module: string, name: string, events: ProcessEvents) {
+  constructor(
+    { module, heapMib = ENVIRONMENT_HEAP_MIB }: { module: string; heapMib?: number },
+    name: string,
+    events: ProcessEvents,
+  ) {
     this.#events = events
     this.#child = fork(module, [name], {
       serialization: 'advanced',
       // stdout belongs to the gateway's own lines: what a process prints by accident goes to stderr.
       stdio: ['ignore', 2, 2, 'ipc'],
-      execArgv: [`--max-old-space-size=${ENVIRONMENT_HEAP_MIB}`],
+      execArgv: [`--max-old-space-size=${heapMib}`],
     })
     this.#child.on('message', (message: FromEnvironment) => this.#receive(message))
     this.#child.on('exit', (code, signal) =>

@@ -36,28 +36,3 @@ export const PORT_PATIENCE = 1_500
 export const SETTLE_MOST = 60_000
 /** Listeners of gateway events (server-sent event clients and our own). Beyond: refused. */
 export const EVENT_LISTENERS = 64
-
-/** The bounds that tests shorten. */
-export interface Timings {
-  readonly bootTimeout: number
-  readonly listenTimeout: number
-  readonly heartbeatInterval: number
-  readonly heartbeatsMissed: number
-  readonly backoffFirst: number
-  readonly backoffMost: number
-  readonly stableAfter: number
-  readonly stopGrace: number
-  readonly standbyLinger: number
-}
-
-export const DEFAULT_TIMINGS: Timings = {
-  bootTimeout: BOOT_TIMEOUT,
-  listenTimeout: LISTEN_TIMEOUT,
-  heartbeatInterval: HEARTBEAT_INTERVAL,
-  heartbeatsMissed: HEARTBEATS_MISSED,
-  backoffFirst: BACKOFF_FIRST,
-  backoffMost: BACKOFF_MOST,
-  stableAfter: STABLE_AFTER,
-  stopGrace: STOP_GRACE,
-  standbyLinger: STANDBY_LINGER,
-}

@@ -18,10 +18,10 @@ import type { Logger, LogLevel } from '../core/log.js'
 import type { EnvironmentOptions } from '../core/options.js'
 import type { StandbyAnswer, StatusError } from './contract.js'
 import { EnvironmentProcess } from './environment-process.js'
-import { DEFAULT_TIMINGS, type Timings } from './limits.js'
 import { StandbyClients } from './standby-clients.js'
 import { StandbyPorts } from './standby-ports.js'
 import { statusWithoutProcess, withError } from './status.js'
+import { DEFAULT_TIMINGS, type Timings } from './timings.js'
 
 type Phase = 'idle' | 'booting' | 'running' | 'stopping' | 'waiting'
 
@@ -32,6 +32,8 @@ export interface SupervisionOptions {
   readonly logLevel: LogLevel
   readonly standbyAnswer: StandbyAnswer
   readonly timings?: Partial<Timings>
+  /** Heap of each process, MiB; default ENVIRONMENT_HEAP_MIB. */
+  readonly heapMib?: number
 }
 
 export class SupervisedEnvironment {
@@ -50,6 +52,7 @@ export class SupervisedEnvironment {
   #armed: boolean
   #process: EnvironmentProcess | undefined
   #processBegan = 0
+  #listenError: StatusError | undefined
   #wasUp = false
   #failures = 0
   #restarts = 0
@@ -220,14 +223,25 @@ export class SupervisedEnvironment {
       return
     }
     this.#processBegan = performance.now()
-    const child = new EnvironmentProcess(this.#context.module, this.name, {
+    try {
+      const child = this.#fork()
+      this.#process = child
+      this.#after(this.#timings.bootTimeout, () => this.#giveUp(child, 'does not start'))
+    } catch (error) {
+      // No more processes or descriptors to be had: that may pass.
+      const message = `can't start its process: ${(error as Error).message}`
+      this.#fail('failed', { code: 'ERR_LIMIT', message })
+    }
+  }
+
+  #fork(): EnvironmentProcess {
+    const child: EnvironmentProcess = new EnvironmentProcess(this.#context, this.name, {
       onReady: () => this.#ready(child),
       onListening: (error) => this.#listening(child, error),
       onState: (state, error) => this.#report(child, state, error),
       onEnd: (how) => this.#ended(child, how),
     })
-    this.#process = child
-    this.#after(this.#timings.bootTimeout, () => this.#giveUp(child, 'does not start'))
+    return child
   }
 
   #ready(child: EnvironmentProcess): void {
@@ -246,10 +260,9 @@ export class SupervisedEnvironment {
       this.#deliver()
       return
     }
-    // Another program has a port, say: the process is of no use, the reason stays on show.
-    this.#process = undefined
+    // Another program has a port, say: without its listeners the process is of no use.
+    this.#listenError = error
     child.kill()
-    this.#fail('failed', error)
   }
 
   #report(child: EnvironmentProcess, state: EnvironmentState, error: StatusError | null): void {
@@ -270,10 +283,17 @@ export class SupervisedEnvironment {
     this.#process = undefined
     clearTimeout(this.#timer)
     if (this.#phase === 'stopping') {
+      this.#listenError = undefined
       this.#toIdle()
       return
     }
     if (performance.now() - this.#processBegan > this.#timings.stableAfter) this.#failures = 0
+    const listenError = this.#listenError
+    this.#listenError = undefined
+    if (listenError !== undefined) {
+      this.#fail('failed', listenError)
+      return
+    }
     this.#fail(this.#wasUp ? 'down' : 'starting', {
       code: 'ERR_INTERNAL',
       message: `its process ended (${how})`,

@@ -11,9 +11,10 @@ import type {
   LoadedConfiguration,
   ReloadReport,
 } from './contract.js'
-import { DEFAULT_TIMINGS, EVENT_LISTENERS, SETTLE_MOST } from './limits.js'
+import { EVENT_LISTENERS, SETTLE_MOST } from './limits.js'
 import { reloadPlan } from './reload-plan.js'
 import { SupervisedEnvironment, type SupervisionOptions } from './supervised-environment.js'
+import { DEFAULT_TIMINGS } from './timings.js'
 
 export interface SupervisorOptions extends SupervisionOptions {
   readonly configuration: GatewayOptions
@@ -99,7 +100,8 @@ export class Supervisor implements Gateway {
       // A reload that was ahead in the queue may have removed it.
       const found = this.#environments.get(name)
       if (found === undefined) return undefined
-      if (action !== 'start') await found.stop()
+      // What needs a person does not try again by itself: the person says start, and means a new try.
+      if (action !== 'start' || found.state === 'failed') await found.stop()
       if (action !== 'stop' && !this.#stopping) found.start()
       return found
     })
@@ -120,7 +122,7 @@ export class Supervisor implements Gateway {
 
   async #reload(): Promise<ReloadReport> {
     const loaded = await this.#options.load()
-    const nothing = { started: [], restarted: [], stopped: [] }
+    const nothing = { started: [], restarted: [], changed: [], stopped: [] }
     if (loaded.options === undefined || this.#stopping) {
       const report = { ok: false, ...loaded, ...nothing, unchanged: this.names }
       return this.#reported(report)
@@ -156,7 +158,8 @@ export class Supervisor implements Gateway {
       problems: loaded.problems,
       warnings: [...loaded.warnings, ...more],
       started: plan.started.map((options) => options.name),
-      restarted: plan.changed.map((options) => options.name),
+      restarted: changed.filter(({ wanted }) => wanted).map(({ options }) => options.name),
+      changed: changed.filter(({ wanted }) => !wanted).map(({ options }) => options.name),
       stopped: plan.removed,
       unchanged: plan.unchanged,
     })

@@ -42,7 +42,7 @@ const { options } = load()
 if (options === undefined) process.exit(2)
 const logger = createLogger({ level: 'info' })
 try {
-  const running = await runGateway({
+  const starting = runGateway({
     configuration: options,
     load: async () => load(),
     folder: runtimeFolder(),
@@ -55,8 +55,12 @@ try {
       if (event.kind === 'state') process.stdout.write(`${stateLine(event, 0)}\n`)
     },
   })
-  process.stdout.write(`control ${running.control}\n`)
-  await untilSignalled(running, logger)
+  const ended = untilSignalled(starting, logger)
+  starting.then(
+    ({ control }) => process.stdout.write(`control ${control}\n`),
+    () => {},
+  )
+  await ended
   process.exit(0)
 } catch (error) {
   process.stderr.write(describeFailure(error, 'info'))

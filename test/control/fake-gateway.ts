@@ -36,6 +36,7 @@ export class FakeGateway implements Gateway {
     warnings: [],
     started: [],
     restarted: ['site'],
+    changed: [],
     stopped: [],
     unchanged: ['office'],
   }

@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import t from 'tap'
 import { type GuardedRequest, guard } from '../../src/control/guard.js'
 
@@ -102,3 +103,59 @@ t.test('guard wants the token for reading off loopback too', async (t) => {
   }
   t.equal(status('GET', { host: '10.0.0.1', ...auth }, '/metrics', '192.168.11.51'), 421)
 })
+
+t.test(
+  'guard, fuzzed: whatever the headers say, only our hosts get in and only the token changes',
+  async (t) => {
+    const seconds = Number(process.env.FUZZ_SECONDS ?? 2)
+    const word = fc.oneof(
+      fc.constantFrom(
+        'localhost',
+        '127.0.0.1',
+        '[::1]',
+        '::1',
+        'evil.example',
+        'null',
+        ':1090',
+        '@',
+        '',
+      ),
+      fc.string({ maxLength: 12 }),
+    )
+    const text = fc.array(word, { maxLength: 4 }).map((words) => words.join(''))
+    const header = fc.option(text, { nil: undefined })
+    const request = fc.record({
+      method: fc.constantFrom('GET', 'HEAD', 'POST', 'DELETE', 'X'),
+      path: fc.oneof(text, fc.constantFrom('/', '/healthz', '/api/v1/reload')),
+      headers: fc.record({
+        host: header,
+        origin: header,
+        authorization: fc.option(
+          text.map((x) => `Bearer ${x}`),
+          { nil: undefined },
+        ),
+        'sec-fetch-site': header,
+        'sec-fetch-mode': header,
+      }),
+    })
+    const seed = Number(process.env.FUZZ_SEED ?? Date.now() % 2 ** 31)
+    t.comment(`seed ${seed}`)
+    const property = fc.property(request, (r) => {
+      const refused = guard(r, options) !== undefined
+      const { host, authorization } = r.headers
+      if (refused) return true
+      const ours = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\]|::1)(:\d{1,5})?$/i.test(host ?? '')
+      return (
+        ours &&
+        (r.method === 'GET' || r.method === 'HEAD' || authorization === 'Bearer secret-token')
+      )
+    })
+    const result = fc.check(property, {
+      seed,
+      numRuns: 1e9,
+      interruptAfterTimeLimit: seconds * 1000,
+    })
+    t.notOk(result.failed && !result.interrupted ? fc.defaultReportMessage(result) : undefined)
+    t.ok(result.numRuns > 100)
+  },
+)

@@ -5,8 +5,8 @@ import { fileURLToPath } from 'node:url'
 import { silentLogger } from '../../src/core/log.js'
 import type { EnvironmentOptions, GatewayOptions } from '../../src/core/options.js'
 import type { GatewayEvent, LoadedConfiguration } from '../../src/gateway/contract.js'
-import type { Timings } from '../../src/gateway/limits.js'
 import { Supervisor } from '../../src/gateway/supervisor.js'
+import type { Timings } from '../../src/gateway/timings.js'
 
 export const FAKE_ENVIRONMENT = fileURLToPath(new URL('./fake-environment.js', import.meta.url))
 
@@ -67,6 +67,7 @@ export interface Harness {
 export function harness(
   environments: readonly EnvironmentOptions[],
   timings: Partial<Timings> = {},
+  more: { readonly heapMib?: number } = {},
 ): Harness {
   const events: GatewayEvent[] = []
   let notify = () => {}
@@ -80,6 +81,7 @@ export function harness(
     logLevel: 'error',
     standbyAnswer,
     timings: { backoffFirst: 50, ...timings },
+    ...more,
   })
   supervisor.listen((event) => {
     events.push(event)

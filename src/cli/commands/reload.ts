@@ -27,6 +27,7 @@ function changes(report: ReloadReport): string {
   const rows = [
     ['started', report.started],
     ['restarted', report.restarted],
+    ['changed, not running', report.changed],
     ['stopped', report.stopped],
     ['unchanged', report.unchanged],
   ] as const

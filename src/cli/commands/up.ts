@@ -35,7 +35,7 @@ export function configure(command: Command, context: CommandContext): void {
     for (const warning of warnings) logger.warn({}, formatProblem(warning))
     const width = Math.max(...options.environments.map(({ name }) => name.length), 0)
     const say = (line: string) => process.stdout.write(`${line}\n`)
-    const running = await runGateway({
+    const starting = runGateway({
       configuration: options,
       load: () => reloaded(file),
       folder: runtimeFolder(),
@@ -48,11 +48,15 @@ export function configure(command: Command, context: CommandContext): void {
         if (event.kind === 'state') say(stateLine(event, width))
       },
     })
+    const ended = untilSignalled(starting, logger)
     for (const environment of options.environments) {
       if (environment.start === 'on-demand') say(idleLine(environment, width))
     }
-    logger.info({ control: running.control, pid: process.pid }, 'gateway runs')
-    await untilSignalled(running, logger)
+    starting.then(
+      ({ control }) => logger.info({ control, pid: process.pid }, 'gateway runs'),
+      () => {},
+    )
+    await ended
     process.exit(0)
   })
 }
