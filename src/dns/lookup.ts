@@ -250,10 +250,6 @@ export class Lookup {
     this.#settled = true
     for (const part of this.#parts) this.#questions.leave(part)
   }
-
-  get settled(): boolean {
-    return this.#settled
-  }
 }
 
 export function noServer(name: string): PvpnError {

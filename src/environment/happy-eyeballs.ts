@@ -6,13 +6,12 @@ import { type ErrorCode, PvpnError, toPvpnError } from '../core/errors.js'
 import { formatHostPort, formatIp, parseIp } from '../core/ip.js'
 import type { ByteStream } from '../core/stream.js'
 import type { Clock, Endpoint, Millis, Target } from '../core/types.js'
+import { DIAL_ADDRESSES } from './limits.js'
 
 /** Connection Attempt Delay (RFC 8305 section 5), in ms. */
 const ATTEMPT_DELAY = 250
 /** Resolution Delay (RFC 8305 section 3): how long IPv4 addresses wait for IPv6 ones, in ms. */
 const RESOLUTION_DELAY = 50
-/** Addresses tried for one connection; the rest is left out. */
-export const DIAL_ADDRESSES = 16
 
 export interface HappyEyeballsOptions {
   readonly target: Target

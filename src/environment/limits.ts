@@ -9,3 +9,6 @@ export const MINIMUM_PACKET_SIZE = 1536
 
 /** Raw DNS questions that a direct environment has open at the host's servers; more are answered SERVFAIL. */
 export const MAX_DIRECT_EXCHANGES = 256
+
+/** Addresses of a name tried for one connection; the rest is left out. */
+export const DIAL_ADDRESSES = 16

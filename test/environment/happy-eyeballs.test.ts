@@ -3,7 +3,8 @@ import t from 'tap'
 import { type ErrorCode, PvpnError } from '../../src/core/errors.js'
 import type { ByteStream } from '../../src/core/stream.js'
 import type { Endpoint, Target } from '../../src/core/types.js'
-import { DIAL_ADDRESSES, dialHappyEyeballs } from '../../src/environment/happy-eyeballs.js'
+import { dialHappyEyeballs } from '../../src/environment/happy-eyeballs.js'
+import { DIAL_ADDRESSES } from '../../src/environment/limits.js'
 import { VirtualClock } from './virtual-clock.js'
 
 type Family = 4 | 6
