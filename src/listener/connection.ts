@@ -6,7 +6,7 @@ import { plainAddress } from '../core/listen-address.js'
 import type { Bytes, Endpoint, Millis, Target } from '../core/types.js'
 import { resetSocket } from '../io/socket-reset.js'
 import type { ClientReader } from './client-reader.js'
-import { LINGER_TIMEOUT } from './limits.js'
+import type { ListenerTimeouts } from './limits.js'
 
 export type ProxyProtocol = 'socks4' | 'socks5' | 'http'
 
@@ -31,6 +31,7 @@ export class Connection implements ConnectionInfo {
   readonly listener: string
   readonly client: Endpoint
   readonly since: Millis
+  readonly timeouts: ListenerTimeouts
   user: string | undefined
   protocol: ProxyProtocol | undefined
   target: Target | undefined
@@ -38,7 +39,13 @@ export class Connection implements ConnectionInfo {
   deadline: Millis
   onDeadline: (now: Millis) => void = () => resetSocket(this.socket)
 
-  constructor(socket: Socket, id: number, listener: string, now: Millis, deadline: Millis) {
+  constructor(
+    socket: Socket,
+    id: number,
+    listener: string,
+    timeouts: ListenerTimeouts,
+    now: Millis,
+  ) {
     this.id = id
     this.socket = socket
     this.listener = listener
@@ -47,7 +54,8 @@ export class Connection implements ConnectionInfo {
       port: socket.remotePort ?? 0,
     }
     this.since = now
-    this.deadline = deadline
+    this.timeouts = timeouts
+    this.deadline = now + timeouts.head
   }
 
   get bytesFromClient(): number {
@@ -83,7 +91,7 @@ export class Connection implements ConnectionInfo {
     const { socket } = this
     reader?.release()
     if (socket.destroyed) return
-    this.deadline = now + LINGER_TIMEOUT
+    this.deadline = now + this.timeouts.linger
     this.onDeadline = () => resetSocket(socket)
     if (lastWord === undefined) socket.end()
     else socket.end(lastWord)

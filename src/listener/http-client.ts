@@ -13,7 +13,7 @@ import {
 import { encodeAnswer, errorAnswer, type HttpRefusal, refusalOf } from './http-error.js'
 import { forward } from './http-forward.js'
 import { Upstream } from './http-upstream.js'
-import { HEAD_TIMEOUT, IDLE_TIMEOUT, LINGER_TIMEOUT, MAX_PIPELINED_REQUESTS } from './limits.js'
+import { MAX_PIPELINED_REQUESTS } from './limits.js'
 import type { ListenerContext } from './listener-context.js'
 
 interface Exchange {
@@ -26,7 +26,7 @@ export class HttpClient {
   readonly #context: ListenerContext
   readonly #queue: Exchange[] = []
   readonly #upstream = new Upstream()
-  #active = false
+  #current: Exchange | undefined
   #detached = false
   #idleSince: Millis
   #bytesWhenIdle = 0
@@ -37,13 +37,14 @@ export class HttpClient {
     this.#idleSince = context.now()
     connection.onDeadline = (now) => this.#late(now)
     connection.socket.on('close', () => this.#upstream.close())
+    connection.socket.on('end', () => this.#halfClosed())
     // Node would close with the client's body unread, and the reset that follows could overtake the answer.
     connection.socket.destroySoon = () => this.#linger()
   }
 
   /** An answer is being made or sent. */
   get busy(): boolean {
-    return this.#active
+    return this.#current !== undefined
   }
 
   /** The connection is no longer HTTP, or is being refused. */
@@ -53,6 +54,20 @@ export class HttpClient {
     this.#upstream.close()
   }
 
+  /**
+   * Gives up the exchange that is under way, so that something else can be said on the connection.
+   * False: its answer has begun, so that nothing else can.
+   */
+  abandon(): boolean {
+    const response = this.#current?.response
+    this.#queue.length = 0
+    if (response === undefined) return true
+    if (response.headersSent) return false
+    response.detachSocket(this.connection.socket)
+    response.emit('close')
+    return true
+  }
+
   receive(request: IncomingMessage, response: ServerResponse): void {
     if (this.#detached || this.#queue.length >= MAX_PIPELINED_REQUESTS) {
       resetSocket(this.connection.socket)
@@ -60,21 +75,21 @@ export class HttpClient {
     }
     this.connection.deadline = Number.POSITIVE_INFINITY
     this.#queue.push({ request, response })
-    if (!this.#active) void this.#work()
+    if (this.#current === undefined) void this.#work()
   }
 
   async #work(): Promise<void> {
-    this.#active = true
-    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
-      await this.#exchange(next)
+    for (;;) {
+      this.#current = this.#queue.shift()
+      if (this.#current === undefined) break
+      await this.#exchange(this.#current)
       if (this.connection.socket.destroyed) return
     }
-    this.#active = false
     if (this.#detached) return
     const now = this.#context.now()
     this.#idleSince = now
     this.#bytesWhenIdle = this.connection.socket.bytesRead
-    this.connection.deadline = now + HEAD_TIMEOUT
+    this.connection.deadline = now + this.connection.timeouts.head
   }
 
   async #exchange({ request, response }: Exchange): Promise<void> {
@@ -110,11 +125,27 @@ export class HttpClient {
     await closed
   }
 
+  /**
+   * The client has ended its direction: it may be waiting for its answer, or be gone. Only a write
+   * would tell, so an answer that stands still for long is given up.
+   */
+  #halfClosed(): void {
+    if (this.#current === undefined || this.#detached) return
+    const { connection } = this
+    let written = connection.socket.bytesWritten
+    connection.deadline = this.#context.now() + connection.timeouts.halfClosed
+    connection.onDeadline = (now) => {
+      if (connection.socket.bytesWritten === written) resetSocket(connection.socket)
+      written = connection.socket.bytesWritten
+      connection.deadline = now + connection.timeouts.halfClosed
+    }
+  }
+
   #late(now: Millis): void {
     const { connection } = this
     const idle = this.#bytesWhenIdle !== 0 && connection.socket.bytesRead === this.#bytesWhenIdle
-    if (idle && now < this.#idleSince + IDLE_TIMEOUT) {
-      connection.deadline = now + HEAD_TIMEOUT
+    if (idle && now < this.#idleSince + connection.timeouts.idle) {
+      connection.deadline = now + connection.timeouts.head
       return
     }
     this.detach()
@@ -127,7 +158,7 @@ export class HttpClient {
     const { connection } = this
     this.#detached = true
     connection.socket.end()
-    connection.deadline = this.#context.now() + LINGER_TIMEOUT
+    connection.deadline = this.#context.now() + connection.timeouts.linger
     connection.onDeadline = () => resetSocket(connection.socket)
   }
 }

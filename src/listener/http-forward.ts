@@ -89,6 +89,7 @@ function exchange(
 ): Promise<'answered' | PvpnError> {
   return new Promise((resolve) => {
     let answered = false
+    let complete = false
     const stop = () => {
       request.unpipe(out)
       response.removeListener('close', clientGone)
@@ -102,14 +103,26 @@ function exchange(
     }
     response.once('close', clientGone)
     out.on('error', (error) => {
-      if (answered) return
+      if (answered) {
+        // A late failure to send the request does not spoil an answer that is complete.
+        if (!complete && response.socket !== null) resetSocket(response.socket)
+        return
+      }
       stop()
       resolve(duplex.failure ?? upstreamError(error))
+    })
+    out.on('upgrade', (_answer, socket) => {
+      socket.destroy()
+      stop()
+      resolve(new PvpnError('ERR_PROTOCOL', 'the server switched protocols unasked'))
     })
     if (request.headers.expect !== undefined) out.on('continue', () => response.writeContinue())
     out.on('information', (information) => passInformation(response, information))
     out.on('response', (answer) => {
       answered = true
+      answer.on('end', () => {
+        complete = true
+      })
       try {
         passAnswer(request, response, answer, duplex)
       } catch (error) {

@@ -118,7 +118,7 @@ export class HttpProxy {
 
   #clientError(error: Error, socket: Duplex): void {
     const client = this.#clients.get(socket)
-    if (client === undefined || client.busy || !socket.writable) {
+    if (client === undefined || !socket.writable || !client.abandon()) {
       // In the middle of an answer there is no honest way to say more.
       resetSocket(socket)
       return

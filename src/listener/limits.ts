@@ -24,5 +24,25 @@ export const MAX_HTTP_FIELDS = 256
 /** HTTP requests sent ahead of their turn on one connection; more close it. */
 export const MAX_PIPELINED_REQUESTS = 64
 
+/** Milliseconds that an HTTP answer may stand still once its client has ended its direction; then the client is taken for gone, and reset. */
+export const HALF_CLOSED_TIMEOUT = 30_000
+
 /** Milliseconds that SOCKS BIND waits for the connection from inside; then it answers TTL expired. */
 export const BIND_TIMEOUT = 120_000
+
+/** The times above as one object, so that a listener can be given others. */
+export interface ListenerTimeouts {
+  readonly head: number
+  readonly idle: number
+  readonly linger: number
+  readonly halfClosed: number
+  readonly bind: number
+}
+
+export const LISTENER_TIMEOUTS: ListenerTimeouts = {
+  head: HEAD_TIMEOUT,
+  idle: IDLE_TIMEOUT,
+  linger: LINGER_TIMEOUT,
+  halfClosed: HALF_CLOSED_TIMEOUT,
+  bind: BIND_TIMEOUT,
+}

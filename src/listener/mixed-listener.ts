@@ -14,7 +14,7 @@ import { Authenticator } from './authentication.js'
 import { ClientReader } from './client-reader.js'
 import { Connection, type ConnectionInfo } from './connection.js'
 import { HttpProxy } from './http-proxy.js'
-import { HEAD_TIMEOUT, MAX_CONNECTIONS } from './limits.js'
+import { LISTENER_TIMEOUTS, type ListenerTimeouts, MAX_CONNECTIONS } from './limits.js'
 import { type Route, RoutedContext } from './listener-context.js'
 import { serveSocks4 } from './socks4-session.js'
 import { serveSocks5 } from './socks5-session.js'
@@ -32,6 +32,8 @@ export interface MixedListenerOptions {
   /** Seconds until "no answer". */
   readonly connectTimeout: number
   readonly logger: Logger
+  /** Milliseconds, each with the default of limits.ts. */
+  readonly timeouts?: Partial<ListenerTimeouts>
   /**
    * Gets each accepted socket first, paused and unread. True: it was taken and is no longer the
    * listener's affair (handed to another process).
@@ -74,6 +76,7 @@ const SWEEP_INTERVAL = 1_000
 class MixedPort implements MixedListener {
   readonly counters = { accepted: 0, overflowed: 0 }
   readonly #options: MixedListenerOptions
+  readonly #timeouts: ListenerTimeouts
   readonly #context: RoutedContext
   readonly #http: HttpProxy
   readonly #connections = new Map<Socket, Connection>()
@@ -84,6 +87,7 @@ class MixedPort implements MixedListener {
 
   constructor(options: MixedListenerOptions) {
     this.#options = options
+    this.#timeouts = { ...LISTENER_TIMEOUTS, ...options.timeouts }
     this.#context = new RoutedContext(options, new Authenticator(options.users))
     this.#http = new HttpProxy(this.#context)
   }
@@ -145,7 +149,7 @@ class MixedPort implements MixedListener {
     if (socket.destroyed) return
     const now = this.#context.now()
     const listener = handed.listener ?? this.addresses[0] ?? ''
-    const connection = new Connection(socket, this.#nextId++, listener, now, now + HEAD_TIMEOUT)
+    const connection = new Connection(socket, this.#nextId++, listener, this.#timeouts, now)
     this.#connections.set(socket, connection)
     socket.on('close', () => this.#forget(socket))
     this.#sweeper ??= setInterval(() => this.#sweep(), SWEEP_INTERVAL).unref()
