@@ -2,6 +2,7 @@
 import { connect, type Socket } from 'node:net'
 import { type ErrorCode, PvpnError } from '../core/errors.js'
 import { parseIp } from '../core/ip.js'
+import { formatListenAddress } from '../core/listen-address.js'
 import type { ListenAddress, ProxyUser } from '../core/options.js'
 import type { Target } from '../core/types.js'
 
@@ -34,7 +35,7 @@ export async function connectThroughSocks(request: SocksRequest): Promise<Socket
       ? { path: proxy.path, allowHalfOpen: true }
       : { host: proxy.address, port: proxy.port, allowHalfOpen: true, noDelay: true },
   )
-  const reader = new Reader(socket)
+  const reader = new Reader(socket, formatListenAddress(proxy))
   try {
     const timer = setTimeout(
       () => reader.fail(new PvpnError('ERR_TIMEOUT', 'the listener does not answer')),
@@ -92,12 +93,15 @@ async function readReply(reader: Reader, target: Target): Promise<void> {
 /** Takes exact numbers of bytes from a socket; what is left over goes back into it. */
 class Reader {
   readonly #socket: Socket
+  readonly #name: string
   #pending: Buffer = Buffer.alloc(0)
   #waiting: (() => void) | undefined
   #error: Error | undefined
 
-  constructor(socket: Socket) {
+  /** `name` is the listener's address, for messages. */
+  constructor(socket: Socket, name: string) {
     this.#socket = socket
+    this.#name = name
     socket.on('data', this.#onData).on('end', this.#onEnd).on('error', this.#onError)
   }
 
@@ -113,8 +117,8 @@ class Reader {
   #onError = (error: NodeJS.ErrnoException): void => {
     const down = error.code === 'ECONNREFUSED' || error.code === 'ENOENT'
     const words = down
-      ? 'nothing listens there'
-      : `the listener failed (${error.code ?? error.message})`
+      ? `nothing listens on ${this.#name}`
+      : `${this.#name} failed (${error.code ?? error.message})`
     const hint = down ? { hint: 'is the gateway running? start it with: pvpn up' } : {}
     this.fail(new PvpnError('ERR_DOWN', words, { cause: error, ...hint }))
   }

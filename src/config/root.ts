@@ -2,7 +2,7 @@
 import type { EnvironmentOptions, GatewayOptions, ListenAddress } from '../core/options.js'
 import { parseListen } from './address.js'
 import { type Claim, checkClaims, checkOpen } from './claims.js'
-import { type Context, parseName } from './context.js'
+import { type Context, NAME_PATTERN, parseName } from './context.js'
 import { type EnvironmentDraft, environmentSpec, readEnvironment } from './environment.js'
 import { MAX_ENVIRONMENTS } from './limits.js'
 import { didYouMean } from './nearest.js'
@@ -30,7 +30,13 @@ export function rootSpec(context: Context) {
           allow_unauthenticated: about('Needed to listen off loopback', boolean),
         }),
       ),
-      environments: about('Private networks by name', mapOf(parseName, environmentSpec(context))),
+      environments: about(
+        'Private networks by name',
+        mapOf(parseName, environmentSpec(context), {
+          propertyNames: { pattern: NAME_PATTERN },
+          minProperties: 1,
+        }),
+      ),
       policy: about('Which program belongs to which environment', policySpec(context)),
     },
     ['environments'],

@@ -150,14 +150,14 @@ function readItems<T>(items: readonly YamlNode[], item: Spec<T>, reader: Reader)
   return items.map((node) => item.read(node, reader)).filter((value) => value !== undefined)
 }
 
-interface Entry {
+export interface Entry {
   readonly key: string
   readonly place: Place
   readonly node: YamlNode
 }
 
 /** The entries of a map: duplicate keys reported, merge keys (`<<`) filled in behind the map's own. */
-function entries(node: YamlNode, reader: Reader, depth = 0): readonly Entry[] | undefined {
+export function entries(node: YamlNode, reader: Reader, depth = 0): readonly Entry[] | undefined {
   const map = reader.value(node)
   if (map === undefined) return undefined
   if (depth > MAX_MERGE_DEPTH) return reader.problem(node, 'maps are merged (<<) too deeply')
@@ -196,13 +196,14 @@ function mergeInto(found: Map<string, Entry>, node: YamlNode, reader: Reader, de
   }
 }
 
-/** A map with keys of the user's choosing. */
+/** A map with keys of the user's choosing; one that `key` makes of two different texts is reported. */
 export function mapOf<T>(
   key: (text: string, complain: Complain) => string | undefined,
   value: Spec<T>,
+  schema: JsonSchema = {},
 ): Spec<ReadonlyMap<string, Located<T>>> {
   return {
-    schema: { type: 'object', additionalProperties: value.schema },
+    schema: { type: 'object', additionalProperties: value.schema, ...schema },
     read(node, reader) {
       const found = entries(node, reader)
       if (found === undefined) return undefined
@@ -210,9 +211,10 @@ export function mapOf<T>(
       for (const entry of found) {
         const name = key(entry.key, (message) => reader.problem(entry.place, message))
         const read = value.read(entry.node, reader)
-        if (name !== undefined && read !== undefined) {
-          out.set(name, { value: read, place: entry.place })
-        }
+        if (name === undefined || read === undefined) continue
+        const first = out.get(name)?.place.line
+        if (first === undefined) out.set(name, { value: read, place: entry.place })
+        else reader.problem(entry.place, `${quote(name)} appears twice (first on line ${first})`)
       }
       return out
     },

@@ -1,11 +1,11 @@
 /** The tunnel types, and the `tunnel:` value of an environment. */
-import { isMap, isScalar } from 'yaml'
+import { isMap } from 'yaml'
 import { type Context, NAME_PATTERN } from '../context.js'
 import { didYouMean } from '../nearest.js'
 import type { Located } from '../place.js'
 import { quote } from '../problem.js'
 import type { Reader } from '../reader.js'
-import { about, type JsonSchema, located, object, type Spec, words } from '../spec.js'
+import { about, entries, type JsonSchema, located, object, type Spec, words } from '../spec.js'
 import type { YamlNode } from '../yaml.js'
 import type { TunnelDraft, TunnelType } from './contract.js'
 import { direct } from './direct.js'
@@ -85,11 +85,7 @@ function typeOf(node: YamlNode, reader: Reader): Located<string> | undefined {
   if (map === undefined) return undefined
   if (!isMap(map))
     return reader.problem(node, 'must be a map like { type: wireguard, file: x.conf }')
-  for (const pair of map.items) {
-    const key = reader.value(pair.key as YamlNode)
-    if (!isScalar(key) || key.value !== 'type' || pair.value === null) continue
-    const value = located(words('a tunnel type')).read(pair.value as YamlNode, reader)
-    return value
-  }
+  const type = entries(node, reader)?.find((entry) => entry.key === 'type')
+  if (type !== undefined) return located(words('a tunnel type')).read(type.node, reader)
   return reader.problem(node, `"type" is missing: one of ${Object.keys(TYPES).join(', ')}`)
 }
