@@ -17,9 +17,10 @@ export function formatProblem(problem: Problem): string {
   return line === 0 ? `${file}: ${message}` : `${file}:${line}:${column}: ${message}`
 }
 
-/** What was written, in quotes for a message, cut when it is long. */
+/** What was written, in quotes for a message, cut when it is long; what looks like a key, which may have got into the wrong place, is left out. */
 export function quote(text: string): string {
-  return `"${text.length > 80 ? `${text.slice(0, 77)}...` : text}"`
+  const shown = text.replace(/[A-Za-z0-9+/]{40,}=*/g, '(a key?)')
+  return `"${shown.length > 80 ? `${shown.slice(0, 77)}...` : shown}"`
 }
 
 /** Problems in reading order: `first`, then file by file as they came up, each from top to bottom. */

@@ -1,7 +1,7 @@
 /** What specs (spec.ts) read from and report to: one configuration file being looked at. */
 import { MAX_CONFIG_VALUES, MAX_PROBLEMS } from './limits.js'
 import type { Place } from './place.js'
-import type { Problem } from './problem.js'
+import { type Problem, quote } from './problem.js'
 import type { Source, YamlNode } from './yaml.js'
 
 /** Collects problems and warnings of one configuration, bounded. */
@@ -34,6 +34,7 @@ export class Reader {
   readonly report: Report
   readonly #source: Source
   #budget = MAX_CONFIG_VALUES
+  #subject = 'the file'
 
   constructor(source: Source, report: Report) {
     this.#source = source
@@ -44,9 +45,20 @@ export class Reader {
     return this.#source.place(node)
   }
 
+  /** A message that begins with "is" or "must" is about the key being read, which is put in front. */
   problem(at: YamlNode | Place, message: string): undefined {
-    this.report.problem('line' in at ? at : this.place(at), message)
+    const whole = /^(is|must) /.test(message) ? `${this.#subject} ${message}` : message
+    this.report.problem('line' in at ? at : this.place(at), whole)
     return undefined
+  }
+
+  /** Reads the value of `key`. */
+  under<T>(key: string, read: () => T): T {
+    const before = this.#subject
+    this.#subject = quote(key)
+    const value = read()
+    this.#subject = before
+    return value
   }
 
   /** The node with aliases followed; undefined (and reported) when it stands for nothing or too much was read. */

@@ -28,6 +28,8 @@ export function secretFields<const N extends string>(name: N, what: string): Sec
 
 /** One secret of the file. */
 export interface Secret {
+  /** The key that stands in the file. */
+  readonly key: string
   readonly place: Place
   /** Known after `Secrets.resolve`; undefined when that failed (and was reported) or was put off. */
   text: string | undefined
@@ -70,7 +72,7 @@ export class Secrets {
     const [key] = given
     if (key === undefined) return undefined
     const place = fields.at(key)
-    const secret: Secret = { place, text: undefined, deferred: false }
+    const secret: Secret = { key, place, text: undefined, deferred: false }
     const value = fields.values[key] as string | undefined
     if (given.length > 1) {
       this.#report.problem(place, `give only one of ${given.map((k) => `"${k}"`).join(' and ')}`)

@@ -161,8 +161,10 @@ export function entries(node: YamlNode, reader: Reader, depth = 0): readonly Ent
   const map = reader.value(node)
   if (map === undefined) return undefined
   if (depth > MAX_MERGE_DEPTH) return reader.problem(node, 'maps are merged (<<) too deeply')
-  if (!isMap(map))
+  if (!isMap(map)) {
+    if (isScalar(map) && map.value === null) return reader.problem(node, 'is empty')
     return reader.problem(node, `must be a map of keys and values, not a ${kind(map)}`)
+  }
   const found = new Map<string, Entry>()
   const merged: YamlNode[] = []
   for (const pair of map.items) {
@@ -210,7 +212,7 @@ export function mapOf<T>(
       const out = new Map<string, Located<T>>()
       for (const entry of found) {
         const name = key(entry.key, (message) => reader.problem(entry.place, message))
-        const read = value.read(entry.node, reader)
+        const read = reader.under(entry.key, () => value.read(entry.node, reader))
         if (name === undefined || read === undefined) continue
         const first = out.get(name)?.place.line
         if (first === undefined) out.set(name, { value: read, place: entry.place })
@@ -260,7 +262,7 @@ export function object<const S extends Shape>(
           continue
         }
         places.set(entry.key, reader.place(entry.node))
-        const value = spec.read(entry.node, reader)
+        const value = reader.under(entry.key, () => spec.read(entry.node, reader))
         if (value !== undefined) values[entry.key] = value
       }
       const place = reader.place(node)

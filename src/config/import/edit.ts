@@ -30,7 +30,11 @@ const DEFAULT_PORTS = [1080, 1090]
 
 /** What an import must keep clear of. The text must be YAML without errors. */
 export function examine(text: string): ExistingConfig {
-  const document = parseDocument(text, { prettyErrors: false, uniqueKeys: false })
+  const document = parseDocument(text, {
+    prettyErrors: false,
+    uniqueKeys: false,
+    logLevel: 'error',
+  })
   const names = new Set<string>()
   const environments = isMap(document.contents) ? document.get('environments') : undefined
   if (isMap(environments)) {
@@ -62,7 +66,7 @@ export function renderEnvironment(name: string, body: object): string {
 
 /** The whole text with the environment at the end of `environments`; undefined when that can't be done safely. */
 export function addEnvironment(written: string, name: string, body: object): string | undefined {
-  const empty = parseDocument(written, { prettyErrors: false }).contents === null
+  const empty = parseDocument(written, { prettyErrors: false, logLevel: 'error' }).contents === null
   const text = empty ? `${endLine(written)}version: 1\nenvironments:\n` : written
   const before = parse(text)
   if (before === undefined) return undefined
@@ -84,7 +88,11 @@ function endLine(text: string): string {
 
 function parse(text: string): Record<string, unknown> | undefined {
   try {
-    const document = parseDocument(text, { prettyErrors: false, uniqueKeys: false })
+    const document = parseDocument(text, {
+      prettyErrors: false,
+      uniqueKeys: false,
+      logLevel: 'error',
+    })
     if (document.errors.length > 0) return undefined
     const value: unknown = document.toJS({ maxAliasCount: 100 })
     return value === null ? {} : (value as Record<string, unknown>)
@@ -143,7 +151,12 @@ function environmentNode(document: Document, entries: Readonly<Record<string, ob
 }
 
 function writeAgain(text: string, name: string, body: object): string | undefined {
-  const document = parseDocument(text, { prettyErrors: false, uniqueKeys: false })
+  const document = parseDocument(text, {
+    prettyErrors: false,
+    uniqueKeys: false,
+    logLevel: 'error',
+  })
+  if (!isMap(document.contents)) return undefined
   const own = environmentNode(document as unknown as Document, { [name]: body })
   const environments = document.get('environments')
   if (isMap(environments)) {

@@ -182,6 +182,6 @@ function keyOf(secret: Secret | undefined, context: Context): Uint8Array | undef
   const value = secretText(secret)
   if (value === undefined) return undefined
   const key = parseKey(value.trim())
-  if (key === undefined) context.report.problem(secret.place, NO_KEY)
+  if (key === undefined) context.report.problem(secret.place, `"${secret.key}" ${NO_KEY}`)
   return key
 }
