@@ -9,7 +9,11 @@ export interface DatagramSocket {
    * read before the call returns. When some were not taken the kernel's buffer is full: `onWritable` follows.
    */
   send(batch: PacketBatch, from: number): number
-  /** Received datagrams; the batch is borrowed for the call, and may be changed in place. */
+  /**
+   * Received datagrams; the batch is borrowed for the call, and may be changed in place: each datagram
+   * within its own bytes, as its neighbours may lie directly before and behind it (no headroom). Its
+   * capacity is the socket's choice.
+   */
   onBatch: (batch: PacketBatch) => void
   onWritable: () => void
   /** A failure of the socket as a whole (not of one datagram). */

@@ -19,6 +19,11 @@ export interface BatchOptions {
   readonly capacity: number
   /** Largest IP packet (or datagram) that fits between headroom and tailroom, in bytes. */
   readonly packetSize: number
+  /**
+   * Bytes in all, for a filler that chooses the offsets itself (a socket that receives many datagrams
+   * into one region); such a batch has no `place`. Default: a slot for each packet.
+   */
+  readonly memory?: number
 }
 
 /** Room in front of each packet for tunnel headers (WireGuard needs 16), in bytes. */
@@ -45,7 +50,7 @@ export class PacketBatch {
     this.packetSize = options.packetSize
     // A multiple of 64 keeps slots from sharing cache lines.
     this.slotSize = (HEADROOM + options.packetSize + TAILROOM + 63) & ~63
-    this.bytes = new Uint8Array(new ArrayBuffer(this.capacity * this.slotSize))
+    this.bytes = new Uint8Array(new ArrayBuffer(options.memory ?? this.capacity * this.slotSize))
     this.offset = new Int32Array(this.capacity)
     this.length = new Int32Array(this.capacity)
     this.address = new Uint8Array(this.capacity * ADDRESS_SIZE)

@@ -1,18 +1,14 @@
-/** UDP sockets of the host as `DatagramSocket`, on node:dgram: the plain twin of the addon's. */
-import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
+/** UDP sockets of the host as `DatagramSocket`: the addon's when there is one, else node:dgram's. */
 import type { DatagramSocket } from '../core/datagram-socket.js'
-import { parseIp } from '../core/ip.js'
-import { ADDRESS_SIZE, PacketBatch } from '../core/packet-batch.js'
-import {
-  sameSocketAddress,
-  socketAddressEndpoint,
-  writeSocketAddress,
-} from '../core/socket-address.js'
+import { accel } from '../native/accel.js'
+import type { AccelUdp } from '../native/contract.js'
+import { bindAccel } from './udp-socket-accel.js'
+import { bindDgram } from './udp-socket-dgram.js'
 
 export interface UdpOptions {
   /** `dual` is IPv6 and IPv4 on one port; IPv4 alone where the host has no IPv6. */
   readonly family: 4 | 6 | 'dual'
-  /** Local address; default any. */
+  /** Local address, an IP literal; default any. */
   readonly address?: string
   /** Local port; default any. */
   readonly port?: number
@@ -20,148 +16,19 @@ export interface UdpOptions {
   readonly packetSize: number
 }
 
-/** Datagrams that wait for one turn of the event loop. */
-const BATCH = 64
-/** Bytes asked of the kernel for each direction; it grants what it allows. */
-const KERNEL_BUFFER = 4 * 1024 * 1024
-/** Bytes that may wait in the process for a full kernel buffer before the sender is held back. */
-const SEND_QUEUE = 1024 * 1024
-
-/** Binds. Rejects with the system's error when the port is taken. */
-export async function openUdp(options: UdpOptions): Promise<DatagramSocket> {
-  if (options.family !== 'dual') return await bind(options, options.family)
+/** Binds. Rejects with the system's error (`code` is EADDRINUSE and the like) when it can't. */
+export async function openUdp(
+  options: UdpOptions,
+  native: AccelUdp | undefined = accel()?.udp,
+): Promise<DatagramSocket> {
+  const bind = async (family: 4 | 6): Promise<DatagramSocket> =>
+    native === undefined ? await bindDgram(options, family) : bindAccel(native, options, family)
+  if (options.family !== 'dual') return await bind(options.family)
   try {
-    return await bind(options, 6)
+    return await bind(6)
   } catch (thrown) {
     const code = (thrown as NodeJS.ErrnoException).code
     if (code !== 'EAFNOSUPPORT' && code !== 'EADDRNOTAVAIL' && code !== 'EINVAL') throw thrown
-    return await bind(options, 4)
+    return await bind(4)
   }
 }
-
-async function bind(options: UdpOptions, family: 4 | 6): Promise<DatagramSocket> {
-  const socket = createSocket({
-    type: family === 6 ? 'udp6' : 'udp4',
-    ipv6Only: options.family === 6,
-    // Every address we send to is a literal: no look-up, and none asked of the host's resolver.
-    lookup: (host, _options, done) => done(null, host, family),
-  })
-  await new Promise<void>((resolve, reject) => {
-    socket.once('error', reject)
-    socket.bind(
-      { port: options.port ?? 0, ...(options.address && { address: options.address }) },
-      () => {
-        socket.removeListener('error', reject)
-        resolve()
-      },
-    )
-  })
-  for (const set of ['setRecvBufferSize', 'setSendBufferSize'] as const) {
-    try {
-      socket[set](KERNEL_BUFFER)
-    } catch {
-      // The kernel's default stays.
-    }
-  }
-  return new DgramSocket(socket, family, options.packetSize)
-}
-
-class DgramSocket implements DatagramSocket {
-  onBatch: (batch: PacketBatch) => void = ignore
-  onWritable: () => void = ignore
-  onError: (error: Error) => void = ignore
-  readonly localPort: number
-  readonly #socket: Socket
-  readonly #mapped: boolean
-  readonly #batch: PacketBatch
-  /** The last peer in both forms: making strings and parsing them costs more than sending. */
-  readonly #to = { record: new Uint8Array(ADDRESS_SIZE), address: '', port: 0 }
-  readonly #from = { record: new Uint8Array(ADDRESS_SIZE), address: '', port: 0 }
-  #scheduled = false
-  #full = false
-  #closed = false
-
-  constructor(socket: Socket, family: 4 | 6, packetSize: number) {
-    this.#socket = socket
-    this.#mapped = family === 6
-    this.#batch = new PacketBatch({ capacity: BATCH, packetSize })
-    this.localPort = socket.address().port
-    socket.on('message', (bytes, from) => this.#receive(bytes, from))
-    socket.on('error', (error) => this.onError(error))
-  }
-
-  send(batch: PacketBatch, from: number): number {
-    for (let i = from; i < batch.count; i++) {
-      const length = batch.length[i] as number
-      if (length <= 0) continue
-      if (this.#socket.getSendQueueSize() > SEND_QUEUE) {
-        this.#full = true
-        return i
-      }
-      this.#address(batch.address, i * ADDRESS_SIZE)
-      // libuv sends at once when it can, but may keep the buffer when it can't: it gets its own copy.
-      const at = batch.offset[i] as number
-      const copy = Buffer.from(batch.bytes.subarray(at, at + length))
-      this.#socket.send(copy, this.#to.port, this.#to.address, this.#sent)
-    }
-    return batch.count
-  }
-
-  close(): void {
-    if (this.#closed) return
-    this.#closed = true
-    this.#socket.close()
-  }
-
-  // A datagram that can't be sent (no route, refused) is lost, as on any path.
-  readonly #sent = (): void => {
-    if (!this.#full || this.#closed || this.#socket.getSendQueueSize() > SEND_QUEUE / 2) return
-    this.#full = false
-    this.onWritable()
-  }
-
-  #address(records: Uint8Array, at: number): void {
-    const to = this.#to
-    if (sameSocketAddress(records, at, to.record, 0)) return
-    const { address, port, scope } = socketAddressEndpoint(records, at)
-    to.record.set(records.subarray(at, at + ADDRESS_SIZE))
-    to.port = port
-    if (!this.#mapped) to.address = address
-    else if (!address.includes(':')) to.address = `::ffff:${address}`
-    else to.address = scope === 0 ? address : `${address}%${scope}`
-  }
-
-  #receive(bytes: Buffer, from: RemoteInfo): void {
-    if (this.#closed || !this.#source(from)) return
-    const batch = this.#batch
-    if (batch.full) this.#deliver()
-    batch.address.set(this.#from.record, batch.count * ADDRESS_SIZE)
-    if (!batch.push(bytes) || this.#scheduled) return
-    this.#scheduled = true
-    setImmediate(() => {
-      this.#scheduled = false
-      this.#deliver()
-    })
-  }
-
-  #source(info: RemoteInfo): boolean {
-    const from = this.#from
-    if (info.port === from.port && info.address === from.address) return true
-    const [text = '', zone] = info.address.split('%')
-    const ip = parseIp(text)
-    if (ip === undefined) return false
-    const scope = Number(zone ?? 0)
-    writeSocketAddress(from.record, 0, ip, info.port, Number.isInteger(scope) ? scope : 0)
-    from.address = info.address
-    from.port = info.port
-    return true
-  }
-
-  #deliver(): void {
-    if (this.#batch.count === 0 || this.#closed) return
-    this.onBatch(this.#batch)
-    this.#batch.reset()
-  }
-}
-
-function ignore(): void {}

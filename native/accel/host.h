@@ -1,0 +1,57 @@
+/**
+ * Functions of the process we are loaded into: OpenSSL and libuv, which Node brings along and exports.
+ * They are looked up by name and declared here, so that the addon needs no header but node_api.h and
+ * a Node without one of them (another crypto library, say) means a missing feature, not a failed load.
+ */
+#pragma once
+
+#include <stddef.h>
+
+struct uv_loop_s;
+
+namespace pvpn {
+
+struct EvpContext;
+struct EvpCipher;
+struct Engine;
+
+/** The few functions of OpenSSL's libcrypto; signatures as in its <openssl/evp.h> since 1.1.0. */
+struct OpenSsl {
+  EvpContext* (*contextNew)();
+  void (*contextFree)(EvpContext*);
+  int (*contextControl)(EvpContext*, int type, int arg, void* data);
+  int (*init)(EvpContext*, const EvpCipher*, Engine*, const unsigned char* key,
+              const unsigned char* iv, int encrypt);
+  int (*update)(EvpContext*, unsigned char* out, int* outLength, const unsigned char* in,
+                int inLength);
+  int (*final)(EvpContext*, unsigned char* out, int* outLength);
+  void (*clearErrors)();
+  const EvpCipher* (*chacha20Poly1305)();
+
+  static constexpr int kGetTag = 0x10;  // EVP_CTRL_AEAD_GET_TAG
+  static constexpr int kSetTag = 0x11;  // EVP_CTRL_AEAD_SET_TAG
+};
+
+struct UvHandle;
+
+/** libuv's poll handles; signatures as in <uv.h> of every 1.x. */
+struct Uv {
+  int (*pollInit)(uv_loop_s*, UvHandle*, int fd);
+  int (*pollStart)(UvHandle*, int events, void (*)(UvHandle*, int status, int events));
+  int (*pollStop)(UvHandle*);
+  void (*close)(UvHandle*, void (*)(UvHandle*));
+  void (*setData)(UvHandle*, void*);
+  void* (*getData)(const UvHandle*);
+  size_t (*handleSize)(int type);
+  const char* (*typeName)(int type);
+
+  static constexpr int kPoll = 8;      // UV_POLL
+  static constexpr int kReadable = 1;  // UV_READABLE
+  static constexpr int kWritable = 2;  // UV_WRITABLE
+};
+
+/** Null when the process does not export all of it. */
+const OpenSsl* openSsl();
+const Uv* uv();
+
+}  // namespace pvpn

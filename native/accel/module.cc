@@ -1,0 +1,49 @@
+/** What the addon exports; src/native/contract.ts has the same in types. */
+#include <node_api.h>
+
+#include "checksum.h"
+#include "cipher.h"
+#include "host.h"
+#include "udp.h"
+
+namespace {
+
+struct Export {
+  const char* name;
+  napi_callback function;
+};
+
+constexpr Export kAlways[] = {
+    {"checksum", pvpn::checksum},
+};
+constexpr Export kCipher[] = {
+    {"cipherNew", pvpn::cipherNew},
+    {"cipherSeal", pvpn::cipherSeal},
+    {"cipherOpen", pvpn::cipherOpen},
+    {"cipherFree", pvpn::cipherFree},
+};
+constexpr Export kSockets[] = {
+    {"udpOpen", pvpn::udpOpen},       {"udpInfo", pvpn::udpInfo},   {"udpReceive", pvpn::udpReceive},
+    {"udpSend", pvpn::udpSend},       {"udpClose", pvpn::udpClose},
+};
+
+template <size_t N>
+void add(napi_env env, napi_value exports, const Export (&list)[N]) {
+  for (const Export& item : list) {
+    napi_value function = nullptr;
+    if (napi_create_function(env, item.name, NAPI_AUTO_LENGTH, item.function, nullptr, &function) ==
+        napi_ok) {
+      napi_set_named_property(env, exports, item.name, function);
+    }
+  }
+}
+
+}  // namespace
+
+NAPI_MODULE_INIT() {
+  add(env, exports, kAlways);
+  // A feature that this Node can't carry is left out, and its twin used.
+  if (pvpn::openSsl() != nullptr) add(env, exports, kCipher);
+  if (pvpn::uv() != nullptr) add(env, exports, kSockets);
+  return exports;
+}

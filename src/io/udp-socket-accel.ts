@@ -1,0 +1,119 @@
+/**
+ * UDP by the addon: one recvmmsg and one sendmmsg for many datagrams, straight into and out of the
+ * batch's memory.
+ *
+ * Received memory is cut into regions, one for each message of the kernel. With UDP_GRO a message may
+ * be many datagrams of one sender, up to 64 KiB, which then lie one behind the other in their region:
+ *
+ *   bytes    | d0 d1 d2 d3 …          | d4 …                | d5 d6 …             | …
+ *   offset[i]  ^  ^  ^                   ^ region 1            ^ region 2
+ *
+ * So a received batch has more slots than regions, and no headroom of its own.
+ */
+import { getSystemErrorName } from 'node:util'
+import type { DatagramSocket } from '../core/datagram-socket.js'
+import { parseIp } from '../core/ip.js'
+import { PacketBatch } from '../core/packet-batch.js'
+import { socketAddress } from '../core/socket-address.js'
+import type { Bytes } from '../core/types.js'
+import { type AccelUdp, type Handle, READABLE, UDP_INFO, WRITABLE } from '../native/contract.js'
+import { KERNEL_BUFFER, RECEIVE_SLOTS } from './limits.js'
+import type { UdpOptions } from './udp-socket.js'
+
+/** Messages asked of the kernel at once, as the addon does. */
+const REGIONS = 64
+/** A message of the kernel put together from several datagrams is below 64 KiB; the odd rest keeps regions from sharing sets of the processor's caches. */
+const REGION_SIZE = 65_536 + 1_600
+
+/** Throws the system's error. */
+export function bindAccel(native: AccelUdp, options: UdpOptions, family: 4 | 6): DatagramSocket {
+  const ip =
+    options.address === undefined ? new Uint8Array(family === 4 ? 4 : 16) : parseIp(options.address)
+  if (ip === undefined) throw new TypeError(`not an IP address: ${options.address}`)
+  return new AccelSocket(native, socketAddress(ip, options.port ?? 0), options)
+}
+
+class AccelSocket implements DatagramSocket {
+  onBatch: (batch: PacketBatch) => void = ignore
+  onWritable: () => void = ignore
+  onError: (error: Error) => void = ignore
+  readonly localPort: number
+  readonly #native: AccelUdp
+  readonly #handle: Handle<'udp'>
+  readonly #batch: PacketBatch
+  readonly #region: number
+  readonly #packetSize: number
+  #closed = false
+
+  constructor(native: AccelUdp, address: Bytes, options: UdpOptions) {
+    this.#native = native
+    this.#packetSize = options.packetSize
+    const only6 = options.family === 6
+    this.#handle = native.udpOpen(address, only6, KERNEL_BUFFER, KERNEL_BUFFER, (events) =>
+      this.#wake(events),
+    )
+    const info = new Float64Array(Object.keys(UDP_INFO).length)
+    native.udpInfo(this.#handle, info)
+    this.localPort = info[UDP_INFO.port] as number
+    const { packetSize } = options
+    const gro = info[UDP_INFO.gro] === 1
+    this.#batch = gro
+      ? new PacketBatch({ capacity: RECEIVE_SLOTS, packetSize, memory: REGIONS * REGION_SIZE })
+      : new PacketBatch({ capacity: REGIONS, packetSize })
+    this.#region = gro ? REGION_SIZE : this.#batch.slotSize
+  }
+
+  send(batch: PacketBatch, from: number): number {
+    if (this.#closed) return batch.count
+    const { bytes, offset, length, address, count } = batch
+    const next = this.#native.udpSend(this.#handle, bytes, offset, length, address, from, count)
+    if (next >= 0) return next
+    this.#fail(next)
+    return count
+  }
+
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#native.udpClose(this.#handle)
+  }
+
+  #wake(events: number): void {
+    if (events < 0) {
+      this.#fail(events)
+      return
+    }
+    if ((events & WRITABLE) !== 0) this.onWritable()
+    if ((events & READABLE) !== 0 && !this.#closed) this.#receive()
+  }
+
+  /** One batch from the kernel (what it holds beyond that waits for the next turn of the event loop), in as many parts as it takes. */
+  #receive(): void {
+    const batch = this.#batch
+    for (let fresh = true; !this.#closed; fresh = false) {
+      const { bytes, offset, length, address } = batch
+      const count = this.#native.udpReceive(
+        this.#handle,
+        bytes,
+        offset,
+        length,
+        address,
+        this.#region,
+        this.#packetSize,
+        fresh,
+      )
+      if (count < 0) this.#fail(count)
+      if (count <= 0) return
+      batch.count = count
+      this.onBatch(batch)
+      if (count < batch.capacity) return
+    }
+  }
+
+  #fail(errno: number): void {
+    const code = getSystemErrorName(errno)
+    this.onError(Object.assign(new Error(`UDP socket: ${code}`), { code }))
+  }
+}
+
+function ignore(): void {}

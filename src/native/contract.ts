@@ -1,0 +1,103 @@
+/**
+ * What `native/accel` exports. Handles are opaque; a wrong one, a closed one, or an index that leaves
+ * its array throws. Slots are those of a `PacketBatch`: `bytes`, `offset`, `length`.
+ */
+import type { Bytes } from '../core/types.js'
+
+declare const kind: unique symbol
+export interface Handle<K extends string> {
+  readonly [kind]: K
+}
+
+/** `algorithm` of `cipherNew`: ChaCha20-Poly1305 with WireGuard's nonce. */
+export const CHACHA20_POLY1305 = 0
+
+/** Batches sealed and opened by the OpenSSL inside Node; the semantics are `PacketCipher`'s. */
+export interface AccelCipher {
+  cipherNew(algorithm: number, key: Bytes): Handle<'cipher'>
+  cipherSeal(
+    cipher: Handle<'cipher'>,
+    bytes: Bytes,
+    offset: Int32Array,
+    length: Int32Array,
+    from: number,
+    to: number,
+    counter: number,
+  ): void
+  cipherOpen(
+    cipher: Handle<'cipher'>,
+    bytes: Bytes,
+    offset: Int32Array,
+    length: Int32Array,
+    from: number,
+    to: number,
+    counters: Float64Array,
+  ): void
+  /** Forgets the key now, not when the handle is collected. */
+  cipherFree(cipher: Handle<'cipher'>): void
+}
+
+/** Bits of the events that a watched descriptor's callback gets; a negative number is an errno instead. */
+export const READABLE = 1
+export const WRITABLE = 2
+
+/** What `udpInfo` fills in, by index. */
+export const UDP_INFO = {
+  port: 0,
+  /** Bytes that the kernel holds for each direction, its own overhead included. */
+  receiveBuffer: 1,
+  sendBuffer: 2,
+  /** 1: the kernel hands over neighbouring datagrams as one (UDP_GRO), or takes them so (UDP_SEGMENT). */
+  gro: 3,
+  gso: 4,
+  /** Datagrams lost in the addon: too long, of unknown family, refused by the kernel. */
+  dropped: 5,
+} as const
+
+/** UDP by recvmmsg and sendmmsg. Addresses are records of core/socket-address. */
+export interface AccelUdp {
+  /** Binds to `address`; the callback gets READABLE and WRITABLE events until `udpClose`. Throws an Error with the errno's name as `code`. */
+  udpOpen(
+    address: Bytes,
+    only6: boolean,
+    receiveBuffer: number,
+    sendBuffer: number,
+    callback: (events: number) => void,
+  ): Handle<'udp'>
+  udpInfo(socket: Handle<'udp'>, out: Float64Array): void
+  /**
+   * Fills slots with datagrams and returns how many, or a negative errno. Each message of the kernel
+   * goes to a region of `region` bytes; one put together from several datagrams fills several slots in
+   * one region. What found no slot is delivered by the next call, from the same bytes; the kernel is
+   * asked only when nothing is left and `fresh` is set.
+   */
+  udpReceive(
+    socket: Handle<'udp'>,
+    bytes: Bytes,
+    offset: Int32Array,
+    length: Int32Array,
+    address: Bytes,
+    region: number,
+    packetSize: number,
+    fresh: boolean,
+  ): number
+  /** Sends slots `from` … `to`-1, returns the first not taken (WRITABLE follows), or a negative errno. */
+  udpSend(
+    socket: Handle<'udp'>,
+    bytes: Bytes,
+    offset: Int32Array,
+    length: Int32Array,
+    address: Bytes,
+    from: number,
+    to: number,
+  ): number
+  udpClose(socket: Handle<'udp'>): void
+}
+
+/** What this Node can carry; the twins do the rest. */
+export interface Accel {
+  /** Adds the 16-bit words of a region to `sum` (RFC 1071) and folds; not complemented. */
+  checksum(bytes: Bytes, at: number, length: number, sum: number): number
+  readonly cipher: AccelCipher | undefined
+  readonly udp: AccelUdp | undefined
+}
