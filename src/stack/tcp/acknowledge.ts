@@ -1,0 +1,300 @@
+/** What an acceptable ACK does: frees what was delivered, finds losses, sets the congestion window (RFC 9293 section 3.10.7.4, 2018, 8985, 6937, 9438). */
+import type { Connection } from './connection.js'
+import { FAST, OPEN, TIMED_OUT } from './recovery.js'
+import type { Segment } from './segment.js'
+import { NONE, RETRANSMITTED, SACKED } from './sent-segments.js'
+import { atOrBefore, before, earliest, latest, sequenceAdd, sequenceDistance } from './sequence.js'
+import { timestampNow } from './timestamps.js'
+
+/** Duplicate ACKs that mean a loss to a peer without SACK (RFC 5681 section 3.2). */
+const DUPLICATE_THRESHOLD = 3
+
+/** What one ACK has shown; one record, reused. */
+export class Delivery {
+  /** Bytes newly delivered, cumulatively or by SACK. */
+  bytes = 0
+  /** Round trips in microseconds of the first and the last segment delivered that was sent once; -1: none. */
+  firstTrip = -1
+  lastTrip = -1
+  /** Age of the timestamp echoed, in microseconds; -1: none. */
+  echo = -1
+  retransmitted = false
+  /** A block that reports a duplicate (RFC 2883). */
+  duplicate = false
+  duplicateLeft = 0
+  duplicateRight = 0
+
+  clear(): void {
+    this.bytes = 0
+    this.firstTrip = -1
+    this.lastTrip = -1
+    this.echo = -1
+    this.retransmitted = false
+    this.duplicate = false
+  }
+}
+
+/** Takes in the ACK of a segment that is in the window. False: it acknowledges what can't be, so drop the segment and answer (RFC 5961 section 5). */
+export function acknowledge(c: Connection, s: Segment, d: Delivery): boolean {
+  const ack = s.acknowledgment
+  if (before(c.next, ack) || before(ack, sequenceAdd(c.una, -Math.max(c.sendWindowMost, 65_535)))) {
+    return false
+  }
+  const newly = sequenceDistance(c.una, ack)
+  if (newly < 0) return true
+  const windowSame = !updateWindow(c, s)
+  if (c.sent.count === 0) return true
+  d.clear()
+  if (c.timestampsUsed && s.options.timestamps && s.options.timestampEcho !== 0) {
+    const age = sequenceDistance(s.options.timestampEcho, timestampNow(c))
+    if (age >= 0 && age < 1e6) d.echo = age * 1000
+  }
+  const lostBefore = c.sent.lostBytes
+  const sackedBefore = c.sent.sackedBytes
+  if (newly > 0) cumulative(c, ack, d)
+  if (c.sackUsed) {
+    if (s.options.sackCount > 0) selective(c, s, d)
+  } else countDuplicates(c, s, newly, windowSame, d)
+  sampleTrip(c, d, newly)
+  const undone = detectUndo(c, d)
+  if (d.duplicate) c.rack.duplicate(c.una, c.next)
+  tailProbeAnswered(c, s, d, newly)
+  detectLosses(c)
+  if (!undone) control(c, d, newly, lostBefore, sackedBefore)
+  return true
+}
+
+/** RFC 9293 section 3.10.7.4: the window of the newest segment counts. True: it changed. */
+function updateWindow(c: Connection, s: Segment): boolean {
+  const stale =
+    before(s.sequence, c.windowSequence) ||
+    (s.sequence === c.windowSequence && before(s.acknowledgment, c.windowAcknowledgment))
+  if (stale) return false
+  const window = s.window << c.sendShift
+  const changed = window !== c.sendWindow
+  c.sendWindow = window
+  c.windowSequence = s.sequence
+  c.windowAcknowledgment = s.acknowledgment
+  if (window > c.sendWindowMost) c.sendWindowMost = window
+  if (c.sent.count === 0) {
+    // The far side lives: its window may stay shut as long as it likes (RFC 9293 section 3.8.6.1).
+    c.progressAt = c.stack.now
+    if (changed && window > 0) c.trip.backoff = 0
+  }
+  return changed
+}
+
+function cumulative(c: Connection, ack: number, d: Delivery): void {
+  const { sent, stack } = c
+  while (sent.count > 0 && atOrBefore(sent.end(sent.first), ack)) {
+    delivered(c, sent.first, d, false)
+    sent.shift()
+  }
+  if (sent.count > 0 && before(sent.sequence(sent.first), ack)) {
+    if ((sent.flags(sent.first) & SACKED) === 0) {
+      d.bytes += sequenceDistance(sent.sequence(sent.first), ack)
+    }
+    sent.trim(ack)
+  }
+  c.una = ack
+  c.acknowledged(earliest(ack, c.unsent.end))
+  c.timeoutFrom = stack.now
+  c.progressAt = stack.now
+  c.trip.backoff = 0
+}
+
+/** A segment has arrived there. */
+function delivered(c: Connection, n: number, d: Delivery, selectively: boolean): void {
+  const { sent, stack } = c
+  const flags = sent.flags(n)
+  const again = (flags & RETRANSMITTED) !== 0
+  if (again && !selectively) d.retransmitted = true
+  if ((flags & SACKED) !== 0) return
+  d.bytes += sent.length(n)
+  const sentAt = sent.time(n)
+  if (!again) {
+    const trip = sequenceDistance(sentAt, stack.micros)
+    if (d.firstTrip < 0 && !selectively) d.firstTrip = trip
+    d.lastTrip = trip
+  }
+  const least = c.trip.minimum
+  c.rack.delivered(sentAt, sent.end(n), again, stack.micros, d.echo, least * 1000)
+}
+
+function selective(c: Connection, s: Segment, d: Delivery): void {
+  const { sack, sackCount } = s.options
+  let from = 0
+  const left0 = sack[0] as number
+  const right0 = sack[1] as number
+  if (
+    before(left0, c.una) ||
+    (sackCount > 1 && atOrBefore(sack[2] as number, left0) && atOrBefore(right0, sack[3] as number))
+  ) {
+    from = 1
+    const length = sequenceDistance(left0, right0)
+    if (length > 0 && length <= 65_535 && atOrBefore(right0, c.next)) {
+      d.duplicate = true
+      d.duplicateLeft = left0
+      d.duplicateRight = right0
+    }
+  }
+  for (let i = from; i < sackCount; i++) {
+    const left = sack[2 * i] as number
+    const right = sack[2 * i + 1] as number
+    if (before(left, right) && before(c.una, right) && atOrBefore(right, c.next)) {
+      markRange(c, latest(left, c.una), right, d)
+    }
+  }
+}
+
+function markRange(c: Connection, left: number, right: number, d: Delivery): void {
+  const { sent } = c
+  let n = sent.find(left)
+  if (n === NONE) return
+  // A segment that the block covers only in part stays unmarked.
+  if (before(sent.sequence(n), left)) n = sent.next(n)
+  while (sent.holds(n) && atOrBefore(sent.end(n), right)) {
+    if ((sent.flags(n) & SACKED) === 0) {
+      delivered(c, n, d, true)
+      sent.markSacked(n)
+    }
+    n = sent.next(n)
+  }
+}
+
+/** RFC 6582, for peers without SACK: a duplicate ACK stands for one segment delivered out of order. */
+function countDuplicates(
+  c: Connection,
+  s: Segment,
+  newly: number,
+  windowSame: boolean,
+  d: Delivery,
+): void {
+  const { recovery, sent } = c
+  if (newly > 0) {
+    const segments = Math.max(1, Math.round(newly / c.mss))
+    recovery.duplicates = Math.max(0, recovery.duplicates - segments + 1)
+    if (!before(c.una, recovery.until) || recovery.phase !== FAST) recovery.duplicates = 0
+    // A partial ACK: the next hole is lost too.
+    else if (sent.count > 0) sent.markLost(sent.first)
+  } else if (windowSame && s.length === 0) {
+    if (recovery.duplicates < sent.count) {
+      recovery.duplicates++
+      d.bytes += c.mss
+    }
+    if (recovery.duplicates >= DUPLICATE_THRESHOLD && recovery.phase === OPEN) {
+      sent.markLost(sent.first)
+    }
+  }
+}
+
+function sampleTrip(c: Connection, d: Delivery, newly: number): void {
+  const { trip, stack } = c
+  if (d.firstTrip >= 0) trip.sample(d.firstTrip / 1000)
+  else if (newly > 0 && d.echo >= 0) trip.sample(d.echo / 1000)
+  if (d.lastTrip >= 0) trip.sampleMinimum(d.lastTrip / 1000, stack.now)
+}
+
+/** Was the last reduction a false alarm? By timestamp (Eifel, RFC 3522) or because all that was sent again is reported as duplicate (RFC 3708). */
+function detectUndo(c: Connection, d: Delivery): boolean {
+  const { recovery } = c
+  if (!recovery.undoable) return false
+  if (d.duplicate) recovery.undoBytes -= sequenceDistance(d.duplicateLeft, d.duplicateRight)
+  const early =
+    recovery.phase !== OPEN &&
+    d.retransmitted &&
+    d.echo >= 0 &&
+    recovery.undoStamped &&
+    before(sequenceAdd(timestampNow(c), -Math.round(d.echo / 1000)), recovery.undoStamp)
+  const duplicates = d.duplicate && recovery.undoStamped && recovery.undoBytes <= 0
+  if (!early && !duplicates) return false
+  recovery.undoable = false
+  recovery.leave()
+  recovery.duplicates = 0
+  c.congestion.undo()
+  c.sent.unmarkLost()
+  return true
+}
+
+/** RFC 8985 section 7.4. */
+function tailProbeAnswered(c: Connection, s: Segment, d: Delivery, newly: number): void {
+  const { rack } = c
+  if (!rack.probing || before(c.una, rack.probeEnd)) return
+  if (!rack.probeRetransmitted || (d.duplicate && d.duplicateRight === rack.probeEnd)) {
+    rack.probing = false
+  } else if (before(rack.probeEnd, c.una)) {
+    rack.probing = false
+    // The probe itself repaired a loss that nothing else showed.
+    if (c.recovery.phase === OPEN) {
+      c.congestion.reduce(c.mss)
+      c.congestion.window = Math.min(c.congestion.window, c.congestion.threshold)
+    }
+  } else if (newly === 0 && s.options.sackCount === 0) rack.probing = false
+}
+
+/** Marks what RACK finds lost, and says when to look again (RFC 8985 section 6.2 step 5). */
+export function detectLosses(c: Connection): void {
+  const { rack, sent, stack } = c
+  c.reorderAt = Number.POSITIVE_INFINITY
+  if (!rack.valid || !c.sackUsed) return
+  const least = c.trip.minimum
+  const window = rack.window(
+    c.recovery.phase !== OPEN,
+    sent.sackedCount,
+    (least === Number.POSITIVE_INFINITY ? c.trip.smoothed : least) * 1000,
+    c.trip.smoothed * 1000,
+  )
+  let n = sent.oldest
+  while (n !== NONE) {
+    const left = rack.remaining(sent.time(n), sent.end(n), stack.micros, window)
+    if (left > 0) {
+      if (left !== Number.POSITIVE_INFINITY) c.reorderAt = stack.now + left / 1000
+      return
+    }
+    const later = sent.later(n)
+    sent.markLost(n)
+    n = later
+  }
+}
+
+/** Recovery's phase and the congestion window. */
+export function control(
+  c: Connection,
+  d: Delivery,
+  newly: number,
+  lostBefore: number,
+  sackedBefore: number,
+): void {
+  const { recovery, congestion, sent } = c
+  if (recovery.phase !== OPEN && !before(c.una, recovery.until)) {
+    if (recovery.phase === FAST) congestion.window = congestion.threshold
+    recovery.leave()
+    recovery.duplicates = 0
+    c.rack.recovered()
+  }
+  if (recovery.phase === OPEN && sent.lostBytes > 0) {
+    congestion.reduce(c.mss)
+    const flight = sequenceDistance(c.una, c.next) - Math.min(sackedBefore, sent.sackedBytes)
+    recovery.enter(FAST, c.next, flight + d.bytes)
+  }
+  if (recovery.phase === FAST) {
+    const safe = newly > 0 && sent.lostBytes <= lostBefore
+    congestion.window = recovery.window(d.bytes, c.pipe, congestion.threshold, c.mss, safe)
+  } else if (newly > 0 && (c.limited || recovery.phase === TIMED_OUT)) {
+    congestion.acknowledged(
+      newly,
+      c.mss,
+      c.una,
+      c.next,
+      d.lastTrip > 0 ? d.lastTrip / 1000 : 0,
+      c.trip.smoothed,
+      c.stack.now,
+    )
+  }
+  if (c.limited && !before(c.una, c.limitedUntil)) c.limited = false
+}
+
+/** Is anything marked lost or SACKed? */
+export function inOrder(c: Connection): boolean {
+  return c.sent.sackedBytes === 0 && c.sent.lostBytes === 0
+}

@@ -1,0 +1,55 @@
+/** What the parts of TCP share: the layer as its connections see it. */
+import type { Bytes, Millis } from '../../core/types.js'
+import type { IpLayer } from '../tcp-contract.js'
+import type { Connection } from './connection.js'
+import type { MemoryAccount } from './receive-buffer.js'
+
+export interface TcpCounters {
+  open: number
+  retransmits: number
+  timeouts: number
+  readonly drops: Record<TcpDrop, number>
+}
+
+export type TcpDrop =
+  | 'malformed' // header or lengths
+  | 'checksum'
+  | 'no-connection' // answered with RST
+  | 'old-timestamp' // PAWS
+  | 'no-timestamp' // agreed on and missing
+  | 'out-of-window'
+  | 'bad-acknowledgment'
+  | 'bad-reset' // RST or SYN that is not exactly right (challenge ACK)
+  | 'no-acknowledgment' // a segment without ACK in a synchronized state
+  | 'half-open-full' // SYN beyond a bound
+  | 'memory' // data beyond a bound
+  | 'gaps' // one gap too many
+  | 'replies' // an answer beyond the bound
+
+export interface TcpContext {
+  readonly ip: IpLayer
+  /** Time of this cycle, and the same in microseconds wrapped to 32 bits. */
+  readonly now: Millis
+  readonly micros: number
+  readonly counters: TcpCounters
+  readonly receiveMemory: MemoryAccount
+  readonly sendMemory: MemoryAccount
+  /** The connection may have something to send. */
+  wantOutput(c: Connection): void
+  /** The connection has something to tell its user (`c.events`). */
+  wantNotify(c: Connection): void
+  /** Its deadline may have come nearer. */
+  wantTick(c: Connection, at: Millis): void
+  /** A segment outside of any connection's stream: RST or an ACK. */
+  reply(
+    local: Bytes,
+    remote: Bytes,
+    localPort: number,
+    remotePort: number,
+    sequence: number,
+    acknowledgment: number,
+    flags: number,
+  ): void
+  /** Out of all tables; `timeWait`: its addresses stay taken for a while. */
+  release(c: Connection, timeWait: boolean): void
+}

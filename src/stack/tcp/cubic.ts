@@ -1,0 +1,128 @@
+/** Congestion window: slow start with HyStart++ and CUBIC (RFC 9438). Windows in bytes, times in milliseconds. */
+import type { Millis } from '../../core/types.js'
+import { HyStart } from './hystart.js'
+
+const C = 0.4
+const BETA = 0.7
+const ALPHA = (3 * (1 - BETA)) / (1 + BETA)
+/** RFC 6928. */
+const INITIAL_SEGMENTS = 10
+/** Most segments the window grows by for one ACK in slow start: bounds the burst (RFC 9406's L; we acknowledge by batches, so 8 would hold us back). */
+const GROWTH_PER_ACK = 64
+
+export class Cubic {
+  window = 0
+  threshold = Number.POSITIVE_INFINITY
+  readonly #hystart = new HyStart()
+  /** W_max: window where the last reduction began. */
+  #largest = 0
+  /** Window just before the last reduction. */
+  #prior = 0
+  /** Start of the epoch; 0: none yet. */
+  #epoch = 0
+  /** K, in seconds. */
+  #k = 0
+  /** W_est, in bytes. */
+  #reno = 0
+  /** For `undo`. */
+  #undoWindow = 0
+  #undoThreshold = 0
+
+  start(mss: number): void {
+    this.window = initialWindow(mss)
+  }
+
+  get slowStart(): boolean {
+    return this.window < this.threshold
+  }
+
+  /** New data was acknowledged while the window was what held us back. `rtt` 0: not measured. */
+  acknowledged(
+    bytes: number,
+    mss: number,
+    una: number,
+    next: number,
+    rtt: Millis,
+    smoothed: Millis,
+    now: Millis,
+  ): void {
+    if (this.window < this.threshold) {
+      const growth = Math.min(bytes * this.#hystart.growth, GROWTH_PER_ACK * mss)
+      this.window += Math.max(1, Math.floor(growth))
+      // Only the first slow start looks for the queue (RFC 9406 section 4.3).
+      if (
+        this.threshold === Number.POSITIVE_INFINITY &&
+        this.#hystart.acknowledged(una, next, rtt)
+      ) {
+        this.threshold = this.window
+      }
+      return
+    }
+    this.#avoidance(bytes, mss, smoothed, now)
+  }
+
+  #avoidance(bytes: number, mss: number, smoothed: Millis, now: Millis): void {
+    if (this.#epoch === 0) {
+      this.#epoch = now
+      this.#reno = this.window
+      if (this.#largest <= this.window) {
+        this.#largest = this.window
+        this.#k = 0
+      } else {
+        this.#k = Math.cbrt((this.#largest - this.window) / mss / C)
+      }
+    }
+    const t = (now - this.#epoch) / 1000
+    const segments = bytes / mss
+    const alpha = this.#reno >= this.#prior ? 1 : ALPHA
+    this.#reno += alpha * segments * mss * (mss / this.window)
+    const plain = this.#at(t, mss)
+    if (plain < this.#reno) {
+      // Reno-friendly region (RFC 9438 section 4.3).
+      if (this.#reno > this.window) this.window = Math.floor(this.#reno)
+      return
+    }
+    const target = Math.min(
+      Math.max(this.#at(t + smoothed / 1000, mss), this.window),
+      1.5 * this.window,
+    )
+    this.window += ((target - this.window) * bytes) / this.window
+  }
+
+  #at(t: number, mss: number): number {
+    const d = t - this.#k
+    return C * d * d * d * mss + this.#largest
+  }
+
+  /** Loss: sets the threshold; the window is recovery's business until it ends. */
+  reduce(mss: number): void {
+    this.#undoWindow = this.window
+    this.#undoThreshold = this.threshold
+    // Fast convergence (RFC 9438 section 4.7).
+    this.#largest = this.window < this.#largest ? (this.window * (1 + BETA)) / 2 : this.window
+    this.#prior = this.window
+    this.threshold = Math.max(Math.floor(this.window * BETA), 2 * mss)
+    this.#epoch = 0
+  }
+
+  /** The loss was no loss (RFC 9438 section 4.9). */
+  undo(): void {
+    this.window = Math.max(this.window, this.#undoWindow)
+    this.threshold = this.#undoThreshold
+    this.#epoch = 0
+  }
+
+  /** Nothing was sent for `timeouts` retransmission time-outs: the window halves for each, down to that of a new connection (RFC 2861, RFC 5681 section 4.1). */
+  idle(timeouts: number, mss: number): void {
+    const least = Math.min(initialWindow(mss), this.window)
+    this.threshold = Math.max(this.threshold, 0.75 * this.window)
+    this.window = Math.max(least, this.window / 2 ** Math.min(timeouts, 30))
+    this.#epoch = 0
+    this.#hystart.restart()
+  }
+}
+
+/** RFC 6928: ten segments. */
+function initialWindow(mss: number): number {
+  return INITIAL_SEGMENTS * mss
+}

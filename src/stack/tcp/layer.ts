@@ -1,0 +1,412 @@
+/**
+ * TCP as a whole: finds whose segment it is, keeps the lists of connections that want output, a
+ * call-back or time, and the bounds over all of them. The machines of one connection are in
+ * input.ts, output.ts and timeouts.ts.
+ */
+import { PvpnError } from '../../core/errors.js'
+import { formatIp, parseIp } from '../../core/ip.js'
+import type { PacketBatch } from '../../core/packet-batch.js'
+import type { StreamListener } from '../../core/stream.js'
+import type { Bytes, Endpoint, Millis } from '../../core/types.js'
+import { IPV4_SOURCE } from '../../wire/ipv4.js'
+import { IPV6_SOURCE } from '../../wire/ipv6.js'
+import {
+  TCP_ACK,
+  TCP_RST,
+  TCP_SYN,
+  tcpChecksum,
+  tcpDestinationPort,
+  tcpHeaderValid,
+  tcpSourcePort,
+} from '../../wire/tcp.js'
+import { SACK_BLOCKS } from '../../wire/tcp-options.js'
+import type { TcpSocket } from '../contract.js'
+import type { IpLayer, TcpIcmpError, TcpLayer, TcpLayerOptions } from '../tcp-contract.js'
+import { Delivery } from './acknowledge.js'
+import { Connection } from './connection.js'
+import type { TcpContext, TcpCounters, TcpDrop } from './context.js'
+import { prepare, readSynchronize } from './handshake.js'
+import { icmpArrives, pathChanged } from './icmp.js'
+import { InitialSequence } from './initial-sequence.js'
+import { segmentArrives } from './input.js'
+import { BACKLOG, CONNECTIONS, HALF_OPEN, LISTENERS } from './limits.js'
+import { Listener } from './listener.js'
+import { emit } from './output.js'
+import { Ports, type PortUse } from './ports.js'
+import type { MemoryAccount } from './receive-buffer.js'
+import { Replies } from './replies.js'
+import { Segment } from './segment.js'
+import { before, sequenceAdd } from './sequence.js'
+import { AddressHash, AddressTable } from './table.js'
+import { type TimeWait, TimeWaitTable, timeWaitArrives } from './time-wait.js'
+import { deadlineOf, fire, rearm } from './timeouts.js'
+import { DeadlineHeap } from './timers.js'
+
+/** Beyond what an old connection may still have in flight (as RFC 6191 wants a larger sequence number). */
+const SEQUENCE_GAP = 65_537
+
+/** TCP over `ip`; no clock or randomness but what is passed in. */
+export function createTcpLayer(ip: IpLayer, options: TcpLayerOptions): TcpLayer {
+  return new Layer(ip, options)
+}
+
+class Layer implements TcpLayer, TcpContext {
+  readonly ip: IpLayer
+  now: Millis = 0
+  micros = 0
+  readonly receiveMemory: MemoryAccount = { held: 0 }
+  readonly sendMemory: MemoryAccount = { held: 0 }
+  readonly counters: TcpCounters = { open: 0, retransmits: 0, timeouts: 0, drops: noDrops() }
+  onReady: () => void = () => {}
+
+  readonly #connections: AddressTable<Connection>
+  readonly #timeWait: TimeWaitTable
+  readonly #listeners = new Map<number, Listener[]>()
+  #listenerCount = 0
+  #halfOpen = 0
+  readonly #deadlines = new DeadlineHeap<Connection>()
+  readonly #replies = new Replies()
+  readonly #initial: InitialSequence
+  readonly #ports: Ports
+  readonly #segment = new Segment()
+  readonly #delivery = new Delivery()
+  readonly #blocks = new Int32Array(2 * SACK_BLOCKS)
+  /** Connections that may have something to send, in turn. */
+  #output: Connection[] = []
+  #outputAt = 0
+  /** Connections that have something to tell. */
+  #notify: Connection[] = []
+  /** Inside of a call by the driver: it will pump anyway. */
+  #cycle = false
+
+  constructor(ip: IpLayer, options: TcpLayerOptions) {
+    this.ip = ip
+    const hash = new AddressHash(options.random)
+    this.#connections = new AddressTable(hash)
+    this.#timeWait = new TimeWaitTable(hash)
+    this.#initial = new InitialSequence(options.random)
+    this.#ports = new Ports(options.random, options.ephemeralPorts)
+  }
+
+  #time(now: Millis): void {
+    this.now = now
+    this.micros = (now * 1000) | 0
+  }
+
+  input(bytes: Bytes, ipAt: number, at: number, length: number, now: Millis): void {
+    this.#time(now)
+    const v4 = (bytes[ipAt] as number) >>> 4 === 4
+    const size = v4 ? 4 : 16
+    const source = ipAt + (v4 ? IPV4_SOURCE : IPV6_SOURCE)
+    if (!tcpHeaderValid(bytes, at, length)) {
+      this.counters.drops.malformed++
+      return
+    }
+    if (tcpChecksum(bytes, source, size, at, length) !== 0) {
+      this.counters.drops.checksum++
+      return
+    }
+    const segment = this.#segment
+    segment.read(bytes, at, length)
+    const remotePort = tcpSourcePort(bytes, at)
+    const localPort = tcpDestinationPort(bytes, at)
+    const destination = source + size
+    const c = this.#connections.find(bytes, destination, localPort, bytes, source, remotePort, size)
+    this.#cycle = true
+    if (c !== undefined) segmentArrives(c, segment, this.#delivery)
+    else {
+      const local = bytes.slice(destination, destination + size)
+      const remote = bytes.slice(source, source + size)
+      this.#withoutConnection(local, localPort, remote, remotePort)
+    }
+    this.#cycle = false
+  }
+
+  #withoutConnection(local: Bytes, localPort: number, remote: Bytes, remotePort: number): void {
+    const s = this.#segment
+    let least: number | undefined
+    const old = this.#timeWait.find(local, 0, localPort, remote, 0, remotePort, local.length)
+    if (old !== undefined) {
+      const verdict = timeWaitArrives(old, s, this.now)
+      if (verdict === 'ignore') return
+      if (verdict === 'forget') {
+        this.#timeWait.remove(old)
+        return
+      }
+      if (verdict !== 'reopen') {
+        if (!this.#replies.add(verdict)) this.counters.drops.replies++
+        return
+      }
+      if (this.#listenerFor(localPort, local.length) === undefined) return
+      this.#timeWait.remove(old)
+      least = sequenceAdd(old.next, SEQUENCE_GAP)
+    }
+    if ((s.flags & TCP_RST) !== 0) return
+    const listener = this.#listenerFor(localPort, local.length)
+    const plainSyn = (s.flags & (TCP_SYN | TCP_ACK)) === TCP_SYN
+    if (listener !== undefined && plainSyn) {
+      this.#begin(listener, local, localPort, remote, remotePort, least)
+      return
+    }
+    if (listener !== undefined && (s.flags & TCP_ACK) === 0) return
+    this.counters.drops['no-connection']++
+    // RFC 9293 section 3.10.7.1.
+    if ((s.flags & TCP_ACK) !== 0) {
+      this.reply(local, remote, localPort, remotePort, s.acknowledgment, 0, TCP_RST)
+    } else {
+      const next = sequenceAdd(s.sequence, s.length)
+      this.reply(local, remote, localPort, remotePort, 0, next, TCP_RST | TCP_ACK)
+    }
+  }
+
+  /** A SYN for a listener (RFC 9293 section 3.10.7.2). */
+  #begin(
+    listener: Listener,
+    local: Bytes,
+    localPort: number,
+    remote: Bytes,
+    remotePort: number,
+    least: number | undefined,
+  ): void {
+    if (listener.full || this.#halfOpen >= HALF_OPEN || this.#connections.size >= CONNECTIONS) {
+      this.counters.drops['half-open-full']++
+      return
+    }
+    const c = new Connection(this, local, localPort, remote, remotePort)
+    c.acceptor = listener
+    this.#halfOpen++
+    listener.begun(c)
+    this.#open(c, least)
+    c.state = 'SYN-RECEIVED'
+    readSynchronize(c, this.#segment)
+    this.wantOutput(c)
+  }
+
+  /** Numbers and tables of a new connection. `least`: the sequence number must not lie before. */
+  #open(c: Connection, least: number | undefined): void {
+    this.#initial.choose(c.localIp, c.localPort, c.remoteIp, c.remotePort, this.now)
+    let iss = this.#initial.sequence
+    if (least !== undefined && before(iss, least)) iss = least
+    prepare(c, iss, this.#initial.timestampOffset)
+    this.#connections.add(c)
+    this.counters.open++
+  }
+
+  #listenerFor(port: number, addressLength: number): Listener | undefined {
+    return this.#listeners.get(port)?.find((l) => l.accepts(addressLength))
+  }
+
+  owns(local: Bytes, localPort: number, remote: Bytes, remotePort: number): boolean {
+    const size = local.length
+    return (
+      this.#listenerFor(localPort, size) !== undefined ||
+      this.#connections.find(local, 0, localPort, remote, 0, remotePort, size) !== undefined ||
+      this.#timeWait.find(local, 0, localPort, remote, 0, remotePort, size) !== undefined
+    )
+  }
+
+  notify(): void {
+    this.#cycle = true
+    // What a callback causes is told in the same run.
+    for (let i = 0; i < this.#notify.length; i++) {
+      const c = this.#notify[i] as Connection
+      c.notifyWanted = false
+      c.deliver()
+    }
+    if (this.#notify.length > 0) this.#notify = []
+    this.#cycle = false
+  }
+
+  output(batch: PacketBatch, now: Millis): number {
+    this.#time(now)
+    const first = batch.count
+    this.#cycle = true
+    if (this.#replies.size > 0) this.#replies.output(batch, this.ip)
+    while (this.#outputAt < this.#output.length && !batch.full) {
+      const c = this.#output[this.#outputAt++] as Connection
+      c.outputWanted = false
+      if (emit(c, batch, this.#blocks)) this.wantOutput(c)
+      if (this.#outputAt >= 1024) this.#compactOutput()
+    }
+    this.#compactOutput()
+    this.#cycle = false
+    return batch.count - first
+  }
+
+  #compactOutput(): void {
+    if (this.#outputAt === 0) return
+    if (this.#outputAt === this.#output.length) this.#output.length = 0
+    else this.#output.splice(0, this.#outputAt)
+    this.#outputAt = 0
+  }
+
+  deadline(): Millis {
+    return Math.min(this.#deadlines.earliest, this.#timeWait.deadline())
+  }
+
+  tick(now: Millis): void {
+    this.#time(now)
+    this.#cycle = true
+    for (let c = this.#deadlines.take(now); c !== undefined; c = this.#deadlines.take(now)) {
+      if (c.state === 'CLOSED') continue
+      fire(c)
+      this.wantTick(c, deadlineOf(c))
+    }
+    this.#timeWait.expire(now)
+    this.#cycle = false
+  }
+
+  connect(to: Endpoint, now: Millis): TcpSocket {
+    this.#time(now)
+    const remote = parseIp(to.address)
+    const local = remote === undefined ? undefined : this.ip.sourceFor(remote)
+    if (remote === undefined || local === undefined) {
+      throw new PvpnError('ERR_NET_UNREACHABLE', `no way to ${to.address} from here`)
+    }
+    if (this.#connections.size >= CONNECTIONS) {
+      throw new PvpnError('ERR_LIMIT', `${CONNECTIONS} connections are open`)
+    }
+    let old: TimeWait | undefined
+    const port = this.#ports.choose((p) => {
+      const use = this.#portUse(local, p, remote, to.port)
+      if (use === 'reusable') {
+        old = this.#timeWait.find(local, 0, p, remote, 0, to.port, local.length)
+      }
+      return use
+    })
+    if (port === undefined) {
+      throw new PvpnError('ERR_LIMIT', `no local port is left for ${formatIp(remote)}`)
+    }
+    let least: number | undefined
+    if (old !== undefined && old.localPort === port) {
+      this.#timeWait.remove(old)
+      least = sequenceAdd(old.next, SEQUENCE_GAP)
+    }
+    const c = new Connection(this, local.slice(), port, remote.slice(), to.port)
+    this.#open(c, least)
+    c.state = 'SYN-SENT'
+    this.wantOutput(c)
+    rearm(c)
+    return c
+  }
+
+  #portUse(local: Bytes, port: number, remote: Bytes, remotePort: number): PortUse {
+    const size = local.length
+    if (this.#listeners.has(port)) return 'taken'
+    if (this.#connections.find(local, 0, port, remote, 0, remotePort, size)) return 'taken'
+    const old = this.#timeWait.find(local, 0, port, remote, 0, remotePort, size)
+    if (old === undefined) return 'free'
+    return old.reusable(this.now) ? 'reusable' : 'taken'
+  }
+
+  listen(options: { port: number; family?: 4 | 6; backlog?: number }): StreamListener {
+    if (this.#listenerCount >= LISTENERS) {
+      throw new PvpnError('ERR_LIMIT', `${LISTENERS} ports are listening`)
+    }
+    const port =
+      options.port === 0
+        ? this.#ports.choose((p) => (this.#listeners.has(p) ? 'taken' : 'free'))
+        : options.port
+    if (port === undefined) throw new PvpnError('ERR_LIMIT', 'no local port is left')
+    const there = this.#listeners.get(port) ?? []
+    const { family } = options
+    if (there.some((l) => family === undefined || l.family === undefined || l.family === family)) {
+      throw new PvpnError('ERR_LIMIT', `port ${port} is taken`)
+    }
+    const closed = (l: Listener) => {
+      const left = (this.#listeners.get(port) ?? []).filter((other) => other !== l)
+      if (left.length === 0) this.#listeners.delete(port)
+      else this.#listeners.set(port, left)
+      this.#listenerCount--
+    }
+    const settled = () => {
+      this.#halfOpen--
+    }
+    const listener = new Listener(port, family, options.backlog ?? BACKLOG, closed, settled)
+    this.#listeners.set(port, [...there, listener])
+    this.#listenerCount++
+    return listener
+  }
+
+  icmpError(error: TcpIcmpError, now: Millis): void {
+    this.#time(now)
+    const { local, localPort, remote, remotePort } = error
+    const size = local.length
+    const c = this.#connections.find(local, 0, localPort, remote, 0, remotePort, size)
+    if (c === undefined) return
+    this.#cycle = true
+    icmpArrives(c, error)
+    this.#cycle = false
+  }
+
+  addressesChanged(now: Millis): void {
+    this.#time(now)
+    this.#cycle = true
+    for (const c of [...this.#connections.all()]) {
+      if (this.ip.isLocal(c.localIp)) pathChanged(c)
+      else c.fail(new PvpnError('ERR_DOWN', `our address ${formatIp(c.localIp)} is gone`))
+    }
+    for (const old of [...this.#timeWait.all()]) {
+      if (!this.ip.isLocal(old.localIp)) this.#timeWait.remove(old)
+    }
+    this.#cycle = false
+  }
+
+  wantOutput(c: Connection): void {
+    if (c.outputWanted) return
+    c.outputWanted = true
+    this.#output.push(c)
+    if (!this.#cycle) this.onReady()
+  }
+
+  wantNotify(c: Connection): void {
+    if (c.notifyWanted) return
+    c.notifyWanted = true
+    this.#notify.push(c)
+    if (!this.#cycle) this.onReady()
+  }
+
+  wantTick(c: Connection, at: Millis): void {
+    this.#deadlines.wantBy(c, at)
+  }
+
+  reply(
+    local: Bytes,
+    remote: Bytes,
+    localPort: number,
+    remotePort: number,
+    sequence: number,
+    acknowledgment: number,
+    flags: number,
+  ): void {
+    const ends = { local, remote, localPort, remotePort }
+    if (!this.#replies.add({ ...ends, sequence, acknowledgment, flags })) {
+      this.counters.drops.replies++
+    } else if (!this.#cycle) this.onReady()
+  }
+
+  release(c: Connection, timeWait: boolean): void {
+    if (!this.#connections.remove(c)) return
+    this.counters.open--
+    this.#deadlines.remove(c)
+    if (timeWait) this.#timeWait.add(c, this.now)
+  }
+}
+
+function noDrops(): Record<TcpDrop, number> {
+  return {
+    malformed: 0,
+    checksum: 0,
+    'no-connection': 0,
+    'old-timestamp': 0,
+    'no-timestamp': 0,
+    'out-of-window': 0,
+    'bad-acknowledgment': 0,
+    'bad-reset': 0,
+    'no-acknowledgment': 0,
+    'half-open-full': 0,
+    memory: 0,
+    gaps: 0,
+    replies: 0,
+  }
+}

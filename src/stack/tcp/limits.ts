@@ -1,0 +1,55 @@
+/** Named bounds of TCP: what happens at each stands in its comment (docs/limits.md). */
+
+const KIB = 1024
+const MIB = 1024 * KIB
+
+/** Connections of one stack that are not in TIME-WAIT. At the bound connect fails with ERR_LIMIT and SYNs are dropped. */
+export const CONNECTIONS = 32_768
+/** Listeners of one stack. At the bound listen fails with ERR_LIMIT. */
+export const LISTENERS = 1024
+/** Connections in TIME-WAIT. At the bound the oldest is forgotten. */
+export const TIME_WAITS = 16_384
+/** Half-open connections of all listeners together. At the bound SYNs are dropped. */
+export const HALF_OPEN = 2048
+/** Default for half-open connections of one listener (its `backlog`). At the bound SYNs are dropped. */
+export const BACKLOG = 512
+/** Segments that wait without a connection (resets, answers out of TIME-WAIT). At the bound further ones are not sent. */
+export const REPLIES = 1024
+
+/** Receive buffer of a new connection in bytes; grows with what is read per round trip. At the bound the window closes. */
+export const RECEIVE_BUFFER_INITIAL = 256 * KIB
+/** Largest receive buffer in bytes. At the bound the window closes. */
+export const RECEIVE_BUFFER = 8 * MIB
+/** Received bytes held for all connections together. At the bound windows stay shut and what exceeds a small share per connection is dropped. */
+export const RECEIVE_TOTAL = 256 * MIB
+/** Bytes each connection may hold whatever the others hold. */
+export const RECEIVE_SHARE = 32 * KIB
+/** Gaps in what has arrived of one connection. At the bound segments that would open another are dropped. */
+export const OUT_OF_ORDER_RANGES = 256
+/** Largest piece of memory for received data in bytes. */
+export const RECEIVE_CHUNK = 256 * KIB
+
+/** Send buffer of a connection in bytes while its congestion window is small. At the bound write takes less than given. */
+export const SEND_BUFFER_INITIAL = 256 * KIB
+/** Largest send buffer in bytes (twice the congestion window below that). At the bound write takes less than given. */
+export const SEND_BUFFER = 8 * MIB
+/** Bytes to send held for all connections together. At the bound each connection gets SEND_SHARE. */
+export const SEND_TOTAL = 256 * MIB
+/** Bytes each connection may have written whatever the others hold. */
+export const SEND_SHARE = 32 * KIB
+/** Segments of one connection in flight. At the bound nothing new is sent until one is acknowledged. */
+export const SENT_SEGMENTS = 16_384
+
+/** Retransmissions of a SYN before ERR_TIMEOUT (1, 2, 4 … s: 127 s in all). */
+export const SYN_RETRIES = 6
+/** Retransmissions of a SYN-ACK before the half-open connection is dropped. */
+export const SYN_ACK_RETRIES = 5
+/** Retransmissions without progress before ERR_TIMEOUT; also at least RETRANSMISSION_TIME must have passed. */
+export const RETRANSMISSIONS = 15
+/** Milliseconds without progress before ERR_TIMEOUT (RFC 9293 section 3.8.3: R2 at least 100 s). */
+export const RETRANSMISSION_TIME = 120_000
+/** SYNs resent at once because the far side still remembered an old connection, per connection; then time-outs decide. */
+export const SYN_QUICK_RETRIES = 3
+
+/** Milliseconds between challenge ACKs of one connection (RFC 5961 section 7). In between they are not sent. */
+export const CHALLENGE_ACK_INTERVAL = 100

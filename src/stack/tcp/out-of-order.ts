@@ -1,0 +1,126 @@
+/**
+ * Which sequence ranges have arrived beyond a gap, and what to tell the sender of them: SACK blocks
+ * (RFC 2018 section 4), the block of a duplicate first (RFC 2883 section 4).
+ */
+import { SACK_BLOCKS } from '../../wire/tcp-options.js'
+import { OUT_OF_ORDER_RANGES } from './limits.js'
+import { atOrBefore, before, earliest, latest, sequenceDistance } from './sequence.js'
+
+export class OutOfOrder {
+  /** Left and right edges of disjoint ranges in order. */
+  #left: number[] = []
+  #right: number[] = []
+  /** A sequence number inside each of the ranges last changed, latest first. */
+  #recent: number[] = []
+  /** Bytes in all ranges. */
+  bytes = 0
+
+  get empty(): boolean {
+    return this.#left.length === 0
+  }
+
+  /** Right edge of the last range; only when not `empty`. */
+  get end(): number {
+    return this.#right[this.#right.length - 1] as number
+  }
+
+  /** Adds [left, right). False: it would open a range too many. */
+  add(left: number, right: number): boolean {
+    const lefts = this.#left
+    const rights = this.#right
+    // Mostly the last range grows, so the search runs from behind: `low` … `high`-1 touch the new range.
+    let high = lefts.length
+    while (high > 0 && before(right, lefts[high - 1] as number)) high--
+    let low = high
+    while (low > 0 && atOrBefore(left, rights[low - 1] as number)) low--
+    if (low === high) {
+      if (lefts.length >= OUT_OF_ORDER_RANGES) return false
+      lefts.splice(low, 0, left)
+      rights.splice(low, 0, right)
+      this.bytes += sequenceDistance(left, right)
+    } else {
+      for (let i = low; i < high; i++) {
+        this.bytes -= sequenceDistance(lefts[i] as number, rights[i] as number)
+      }
+      lefts[low] = earliest(left, lefts[low] as number)
+      rights[low] = latest(right, rights[high - 1] as number)
+      this.bytes += sequenceDistance(lefts[low] as number, rights[low] as number)
+      if (high - low > 1) {
+        lefts.splice(low + 1, high - low - 1)
+        rights.splice(low + 1, high - low - 1)
+      }
+    }
+    this.#touch(left, lefts[low] as number, rights[low] as number)
+    return true
+  }
+
+  #touch(sequence: number, left: number, right: number): void {
+    const recent = this.#recent
+    if (recent.length > 0 && inside(recent[0] as number, left, right)) return
+    const kept = recent.filter((s) => !inside(s, left, right))
+    kept.unshift(sequence)
+    if (kept.length > SACK_BLOCKS) kept.pop()
+    this.#recent = kept
+  }
+
+  /** Does [left, right) lie wholly in one range? */
+  contains(left: number, right: number): boolean {
+    for (let i = this.#left.length - 1; i >= 0; i--) {
+      if (atOrBefore(this.#left[i] as number, left)) {
+        return atOrBefore(right, this.#right[i] as number)
+      }
+    }
+    return false
+  }
+
+  /** Everything before `next` is in order now; the result is the end of what follows it without a gap. */
+  merge(next: number): number {
+    let gone = 0
+    let end = next
+    while (gone < this.#left.length && atOrBefore(this.#left[gone] as number, end)) {
+      end = latest(end, this.#right[gone] as number)
+      this.bytes -= sequenceDistance(this.#left[gone] as number, this.#right[gone] as number)
+      gone++
+    }
+    if (gone > 0) {
+      this.#left.splice(0, gone)
+      this.#right.splice(0, gone)
+      this.#recent = this.#recent.filter((s) => !before(s, end))
+    }
+    return end
+  }
+
+  /** Writes up to `most` blocks to out[2 × from …], those last changed first; the number of blocks in `out`. */
+  blocks(out: Int32Array, from: number, most: number): number {
+    let count = from
+    for (const sequence of this.#recent) {
+      if (count >= most) break
+      const i = this.#rangeOf(sequence)
+      if (i < 0) continue
+      out[2 * count] = this.#left[i] as number
+      out[2 * count + 1] = this.#right[i] as number
+      count++
+    }
+    return count
+  }
+
+  #rangeOf(sequence: number): number {
+    for (let i = this.#left.length - 1; i >= 0; i--) {
+      if (atOrBefore(this.#left[i] as number, sequence)) {
+        return before(sequence, this.#right[i] as number) ? i : -1
+      }
+    }
+    return -1
+  }
+
+  clear(): void {
+    this.#left = []
+    this.#right = []
+    this.#recent = []
+    this.bytes = 0
+  }
+}
+
+function inside(sequence: number, left: number, right: number): boolean {
+  return atOrBefore(left, sequence) && before(sequence, right)
+}

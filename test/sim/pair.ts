@@ -1,0 +1,132 @@
+/** Two TCP layers joined by two links, driven in virtual time as the packet driver would. */
+import { formatIp } from '../../src/core/ip.js'
+import { PacketBatch } from '../../src/core/packet-batch.js'
+import { createTcpLayer } from '../../src/stack/tcp/layer.js'
+import type { IpLayer, TcpLayer } from '../../src/stack/tcp-contract.js'
+import { Link, type LinkOptions } from './link.js'
+import type { SeededRandom } from './random.js'
+
+export class FakeIp implements IpLayer {
+  address: Uint8Array
+  mtu: number
+  #identification = 0
+
+  constructor(address: Uint8Array, mtu: number) {
+    this.address = address
+    this.mtu = mtu
+  }
+
+  sourceFor(destination: Uint8Array): Uint8Array | undefined {
+    return destination.length === this.address.length ? this.address : undefined
+  }
+  isLocal(address: Uint8Array): boolean {
+    return formatIp(address) === formatIp(this.address)
+  }
+  pathMtu(): number {
+    return this.mtu
+  }
+  identification(): number {
+    this.#identification = (this.#identification + 1) & 0xffff
+    return this.#identification
+  }
+}
+
+export interface Host {
+  readonly ip: FakeIp
+  readonly tcp: TcpLayer
+  readonly address: string
+  readonly out: Link
+  /** Sees each packet the host sends. */
+  onSend: (packet: Uint8Array, now: number) => void
+}
+
+export interface PairOptions {
+  readonly random: SeededRandom
+  readonly there: LinkOptions
+  readonly back?: LinkOptions
+  readonly family?: 4 | 6
+  readonly mtu?: number
+  /** Packets of one output call. */
+  readonly batch?: number
+}
+
+export class Pair {
+  now = 1000
+  readonly a: Host
+  readonly b: Host
+  readonly #batch: PacketBatch
+
+  constructor(options: PairOptions) {
+    const { random, there, mtu = 1420, family = 4 } = options
+    const make = (last: number, link: LinkOptions): Host => {
+      const address = new Uint8Array(family === 4 ? 4 : 16)
+      address[0] = family === 4 ? 10 : 0xfd
+      address[address.length - 1] = last
+      const ip = new FakeIp(address, mtu)
+      const tcp = createTcpLayer(ip, { random: random.fill, ephemeralPorts: [32768, 60999] })
+      return {
+        ip,
+        tcp,
+        address: formatIp(address),
+        out: new Link(link, random),
+        onSend: () => {},
+      }
+    }
+    this.a = make(1, there)
+    this.b = make(2, options.back ?? there)
+    this.#batch = new PacketBatch({ capacity: options.batch ?? 64, packetSize: mtu })
+  }
+
+  /** One turn of both hosts at the present time. */
+  turn(): void {
+    this.#receive(this.a, this.b)
+    this.#receive(this.b, this.a)
+    this.#pump(this.a)
+    this.#pump(this.b)
+  }
+
+  #receive(from: Host, to: Host): void {
+    for (let p = from.out.receive(this.now); p !== undefined; p = from.out.receive(this.now)) {
+      deliver(to.tcp, p, this.now)
+    }
+  }
+
+  #pump(host: Host): void {
+    if (host.tcp.deadline() <= this.now) host.tcp.tick(this.now)
+    host.tcp.notify()
+    const batch = this.#batch
+    for (;;) {
+      batch.reset()
+      if (host.tcp.output(batch, this.now) === 0) return
+      for (let i = 0; i < batch.count; i++) {
+        const packet = batch.view(i)
+        host.onSend(packet, this.now)
+        host.out.send(packet, this.now)
+      }
+    }
+  }
+
+  /** When something happens next; Infinity: never. */
+  get next(): number {
+    return Math.min(this.a.out.next, this.b.out.next, this.a.tcp.deadline(), this.b.tcp.deadline())
+  }
+
+  /** Runs until `done`, or nothing is left to do, or the time is up. The milliseconds that passed. */
+  run(done: () => boolean, limit = 3_600_000): number {
+    const start = this.now
+    this.turn()
+    while (!done() && this.now - start < limit) {
+      const next = this.next
+      if (next === Number.POSITIVE_INFINITY) break
+      this.now = Math.max(this.now, next)
+      this.turn()
+    }
+    return this.now - start
+  }
+}
+
+/** Hands an IP packet (no options or extensions) to a TCP layer. */
+export function deliver(tcp: TcpLayer, packet: Uint8Array, now: number): void {
+  const header = (packet[0] as number) >>> 4 === 4 ? 20 : 40
+  tcp.input(packet, 0, header, packet.length - header, now)
+}
