@@ -33,7 +33,8 @@ export class EnvironmentProcess {
   #ended = false
   #queryId = 0
   #queries: Query[] = []
-  #handovers = 0
+  /** Sockets on their way. */
+  readonly #handovers = new Set<Socket>()
   #missed = 0
   /** The latest answer, however old. */
   last: StatusAnswer | undefined
@@ -81,12 +82,15 @@ export class EnvironmentProcess {
    * take it now (ended, or HANDOVER_PENDING are on their way), the caller keeps it.
    */
   connection(listener: string, head: Uint8Array | undefined, socket: Socket): boolean {
-    if (this.#ended || !this.#child.connected || this.#handovers >= HANDOVER_PENDING) return false
-    this.#handovers++
+    if (this.#ended || !this.#child.connected || this.#handovers.size >= HANDOVER_PENDING)
+      return false
+    this.#handovers.add(socket)
     const message: ToEnvironment = { kind: 'connection', listener, head }
-    this.#child.send(message, socket, { keepOpen: false }, (error) => {
-      this.#handovers--
-      if (error !== null) socket.destroy()
+    // Node would keep our copy until the process confirms, and for ever when it dies before. Once it
+    // is sent the kernel has a copy for the process, and ours can go: that ends nothing.
+    this.#child.send(message, socket, { keepOpen: true }, () => {
+      this.#handovers.delete(socket)
+      socket.destroy()
     })
     return true
   }
@@ -154,6 +158,8 @@ export class EnvironmentProcess {
     this.#ended = true
     for (const query of this.#queries) settle(query, undefined)
     this.#queries = []
+    // What still waited for its turn would stay open without anybody to serve it.
+    for (const socket of this.#handovers) socket.destroy()
     this.#events.onEnd(how)
   }
 }

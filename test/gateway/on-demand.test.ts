@@ -112,3 +112,24 @@ t.test('a thousand connections, one after another, are all handed over', async (
   }
   t.equal(served, 1000)
 })
+
+t.test('connections on their way to a process that hangs end with it', async (t) => {
+  const port = await freePort()
+  await started(t, [onDemand('a', port)], { heartbeatInterval: 150, heartbeatsMissed: 3 })
+  const hanging = new LineClient(port)
+  t.match(await hanging.line(), /handed$/)
+  hanging.send('hang\n')
+  const stuck = Array.from({ length: 300 }, () => new LineClient(port))
+  const lines = await Promise.all(stuck.map((client) => client.line()))
+  t.ok(
+    lines.every((line) => line === undefined || /^(down|a )/.test(line)),
+    'every one got an end or an answer',
+  )
+  t.ok(
+    lines.some((line) => line?.startsWith('down ERR_LIMIT')),
+    'those beyond the bound at once',
+  )
+  for (const client of stuck) client.close()
+  for (;;) if (/handed$/.test((await greeting(port)) ?? '')) break
+  hanging.close()
+})
