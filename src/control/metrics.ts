@@ -40,8 +40,10 @@ export function gatewayMetrics(gateway: Gateway, version: string): Metrics {
   const drops = counter('pvpn_tunnel_dropped_packets_total', 'Packets dropped', [...each, 'reason'])
   const cpu = counter('pvpn_process_cpu_seconds_total', 'CPU time of the process', each)
   const restarts = counter('pvpn_environment_restarts_total', 'Restarts after a crash', each)
+  const ownMemory = gauge('pvpn_gateway_resident_memory_bytes', 'Memory of the gateway', [])
+  const ownCpu = counter('pvpn_gateway_cpu_seconds_total', 'CPU time of the gateway', [])
   const perEnvironment = [state, up, connections, handshake, memory]
-  const cumulative = [bytes, packets, drops, cpu, restarts]
+  const cumulative = [bytes, packets, drops, cpu, restarts, ownCpu]
 
   const read = async () => {
     const readings = await gateway.readings()
@@ -65,6 +67,9 @@ export function gatewayMetrics(gateway: Gateway, version: string): Metrics {
       packets.inc({ environment, direction: 'out' }, figures.packetsOut)
       for (const [reason, n] of Object.entries(figures.drops)) drops.inc({ environment, reason }, n)
     }
+    const { user, system } = process.cpuUsage()
+    ownMemory.set(process.memoryUsage.rss())
+    ownCpu.inc((user + system) / 1e6)
     return registry.metrics()
   }
 

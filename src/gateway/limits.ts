@@ -24,6 +24,8 @@ export const STOP_GRACE = 3_000
 export const STANDBY_CLIENTS = 256
 /** A client of the standby listener gets this long to say its piece and take the answer. Then closed. */
 export const STANDBY_LINGER = 5_000
+/** Clients of the standby listener get this long to take their answer once the process serves the port. Then closed. */
+export const STANDBY_RETIRE = 500
 /** Clients waiting for one on-demand environment to come up. Beyond: answered at once that it is not up. */
 export const ON_DEMAND_WAITING = 64
 /** Sockets on their way to one environment's process. Beyond: answered by the gateway that it is not up. */

@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net'
 import type { EnvironmentOptions } from '../core/options.js'
 import type { StandbyAnswer, StatusError } from './contract.js'
-import { ON_DEMAND_WAITING, STANDBY_CLIENTS } from './limits.js'
+import { ON_DEMAND_WAITING, STANDBY_CLIENTS, STANDBY_RETIRE } from './limits.js'
 
 interface Waiting {
   readonly socket: Socket
@@ -66,6 +66,18 @@ export class StandbyClients {
 
   refuseWaiting(options: EnvironmentOptions, reason: StatusError): void {
     for (const { socket } of this.takeWaiting()) this.answer(socket, options, reason)
+  }
+
+  /**
+   * The process serves the port now: who is being answered gets the rest of the answer, and then must
+   * connect anew (an HTTP client would go on asking here on its kept connection).
+   */
+  retire(): void {
+    const sockets = [...this.#answering]
+    if (sockets.length === 0) return
+    setTimeout(() => {
+      for (const socket of sockets) socket.destroySoon()
+    }, STANDBY_RETIRE).unref()
   }
 
   close(): void {

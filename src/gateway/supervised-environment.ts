@@ -257,6 +257,7 @@ export class SupervisedEnvironment {
     clearTimeout(this.#timer)
     if (error === undefined) {
       this.#phase = 'running'
+      this.#clients.retire()
       this.#deliver()
       return
     }

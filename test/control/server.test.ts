@@ -111,6 +111,8 @@ t.test('metrics name every environment', async (t) => {
   ]) {
     t.ok(text.includes(line), line)
   }
+  t.match(text, /^pvpn_gateway_resident_memory_bytes \d{7,}$/m)
+  t.match(text, /^pvpn_gateway_cpu_seconds_total \d+\.\d+$/m)
   t.ok(
     text
       .split('\n')

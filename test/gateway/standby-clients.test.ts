@@ -76,3 +76,18 @@ t.test('clients beyond the bound are closed at once', async (t) => {
   )
   t.equal(answered, STANDBY_CLIENTS)
 })
+
+t.test('a kept connection ends once the process serves the port', async (t) => {
+  const clients = new StandbyClients(standbyAnswer(silentLogger), 60_000)
+  const enter = await entrance(t, (socket) => clients.answer(socket, options, reason))
+  const socket = enter()
+  let text = ''
+  socket.on('data', (data) => {
+    text += data
+  })
+  socket.write('GET http://192.168.11.10/ HTTP/1.1\r\nHost: 192.168.11.10\r\n\r\n')
+  while (!text.includes('pvpn start office')) await once(socket, 'data')
+  t.notOk(socket.readableEnded, 'kept until then')
+  clients.retire()
+  await once(socket, 'close')
+})
