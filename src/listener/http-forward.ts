@@ -88,8 +88,7 @@ function exchange(
   duplex: StreamDuplex,
 ): Promise<'answered' | PvpnError> {
   return new Promise((resolve) => {
-    let answered = false
-    let complete = false
+    let answered: IncomingMessage | undefined
     const stop = () => {
       request.unpipe(out)
       response.removeListener('close', clientGone)
@@ -103,9 +102,9 @@ function exchange(
     }
     response.once('close', clientGone)
     out.on('error', (error) => {
-      if (answered) {
+      if (answered !== undefined) {
         // A late failure to send the request does not spoil an answer that is complete.
-        if (!complete && response.socket !== null) resetSocket(response.socket)
+        if (!answered.complete && response.socket !== null) resetSocket(response.socket)
         return
       }
       stop()
@@ -119,10 +118,7 @@ function exchange(
     if (request.headers.expect !== undefined) out.on('continue', () => response.writeContinue())
     out.on('information', (information) => passInformation(response, information))
     out.on('response', (answer) => {
-      answered = true
-      answer.on('end', () => {
-        complete = true
-      })
+      answered = answer
       try {
         passAnswer(request, response, answer, duplex)
       } catch (error) {

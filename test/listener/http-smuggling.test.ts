@@ -8,11 +8,13 @@ import { type Cleaner, RawClient, startProxy, startServer } from '../support/pro
 /** Keeps every byte it gets, and answers each head with 200 and keep-alive. */
 async function recorder(t: Cleaner): Promise<{ port: number; seen: () => string }> {
   let seen = ''
+  let answered = false
   const { port } = await startServer(t, (socket) => {
     socket.on('data', (chunk) => {
       seen += chunk.toString('latin1')
-      if (/\r\n\r\n/.test(seen)) {
-        socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok')
+      if (!answered && seen.includes('\r\n\r\n')) {
+        answered = true
+        socket.write('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n')
       }
     })
     socket.on('end', () => socket.end())
