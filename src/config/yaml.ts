@@ -19,7 +19,7 @@ const WORDS: Readonly<Record<string, string>> = {
   BAD_ALIAS: 'text that begins with * is an alias in YAML: quote it',
   BAD_DIRECTIVE: 'a line that begins with % is a directive in YAML: quote it',
   BAD_DQ_ESCAPE: 'unknown escape in double quotes; single quotes take text as it is',
-  BAD_INDENT: 'wrong indentation',
+  BAD_INDENT: 'wrong indentation, or a closing bracket is missing above',
   BAD_SCALAR_START: 'text can not begin with this character: quote it',
   BLOCK_AS_IMPLICIT_KEY: 'a key and its value must stand alone on a line: is a quote missing?',
   BLOCK_IN_FLOW: 'an indented list or map can not stand inside [ ] or { }',

@@ -22,6 +22,8 @@ export interface ExistingConfig {
   readonly ports: ReadonlySet<number>
 }
 
+const QUIET = { prettyErrors: false, uniqueKeys: false, logLevel: 'error' } as const
+
 /** Never folds a long value over several lines. */
 const ONE_LINE = { lineWidth: 0 } as const
 
@@ -66,7 +68,7 @@ export function renderEnvironment(name: string, body: object): string {
 
 /** The whole text with the environment at the end of `environments`; undefined when that can't be done safely. */
 export function addEnvironment(written: string, name: string, body: object): string | undefined {
-  const empty = parseDocument(written, { prettyErrors: false, logLevel: 'error' }).contents === null
+  const empty = parseDocument(written, QUIET).contents === null
   const text = empty ? `${endLine(written)}version: 1\nenvironments:\n` : written
   const before = parse(text)
   if (before === undefined) return undefined
@@ -104,11 +106,7 @@ function parse(text: string): Record<string, unknown> | undefined {
 
 function insertLines(text: string, name: string, body: object): string | undefined {
   const lines = new LineCounter()
-  const document = parseDocument(text, {
-    lineCounter: lines,
-    prettyErrors: false,
-    uniqueKeys: false,
-  })
+  const document = parseDocument(text, { ...QUIET, lineCounter: lines })
   const environments = isMap(document.contents) ? document.get('environments') : undefined
   const end = text.includes('\r\n') ? '\r\n' : '\n'
   const block = (indent: string) =>

@@ -73,7 +73,7 @@ export function importFile(request: ImportRequest): ImportResult {
     })
   }
   // Everything that can be refused is refused before the first byte is written.
-  const planned = planCopy(folder, wanted, bytes)
+  const planned = explainWrites(() => planCopy(folder, wanted, bytes))
   textWith(planned)
   let copy = planned
   if (!request.dryRun) {
