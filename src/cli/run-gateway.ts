@@ -9,6 +9,7 @@ import type {
   ReloadReport,
   StandbyAnswer,
 } from '../gateway/contract.js'
+import { GATEWAY_STOP_MOST } from '../gateway/limits.js'
 import { Supervisor } from '../gateway/supervisor.js'
 import type { Timings } from '../gateway/timings.js'
 import { takeGatewayLock } from '../io/gateway-lock.js'
@@ -18,9 +19,6 @@ import {
   removeFile,
   writeToken,
 } from '../io/runtime-folder.js'
-
-/** From the signal to the end of the process, whatever hangs, in milliseconds. */
-const STOP_MOST = 4_500
 
 export interface RunGatewayOptions {
   readonly configuration: GatewayOptions
@@ -101,7 +99,7 @@ export async function runGateway(options: RunGatewayOptions): Promise<RunningGat
     stop() {
       stopping ??= Promise.race([
         stop(),
-        new Promise<void>((resolve) => setTimeout(resolve, STOP_MOST).unref()),
+        new Promise<void>((resolve) => setTimeout(resolve, GATEWAY_STOP_MOST).unref()),
       ])
       return stopping
     },

@@ -55,10 +55,13 @@ export function guard(request: GuardedRequest, options: GuardOptions): Refusal |
  */
 function ourHost(host: string | undefined, address: string): boolean {
   if (host === undefined) return false
-  const name = (parseHostPort(host)?.host ?? host.replace(/^\[(.*)\]$/, '$1')).toLowerCase()
-  if (isLoopback(address) && (name === 'localhost' || isLoopback(name))) return true
-  const ip = parseIp(name)
-  return ip !== undefined && (name === address || address === '0.0.0.0' || address === '::')
+  const whole = host.includes(':') ? /^\[(.*)\]$/.exec(host)?.[1] : host
+  const name = (parseHostPort(host)?.host ?? whole ?? '').toLowerCase()
+  const loopback = isLoopback(address)
+  if (name === 'localhost') return loopback
+  if (parseIp(name) === undefined) return false
+  if (loopback) return isLoopback(name)
+  return name === address || address === '0.0.0.0' || address === '::'
 }
 
 /** Does another site's page ask? Programs that are no browsers send neither header. */

@@ -20,6 +20,8 @@ export const BACKOFF_MOST = 30_000
 export const STABLE_AFTER = 60_000
 /** From `stop` until the process must have ended. Beyond: SIGKILL. */
 export const STOP_GRACE = 3_000
+/** From the signal to the end of the gateway, whatever hangs. Beyond: it ends, and its processes with it. */
+export const GATEWAY_STOP_MOST = 4_500
 /** Clients of one environment without a process that are being answered at once. Beyond: closed at once. */
 export const STANDBY_CLIENTS = 256
 /** A client of the standby listener gets this long to say its piece and take the answer. Then closed. */

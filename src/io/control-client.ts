@@ -1,10 +1,8 @@
 /** Requests to the gateway by its control socket: what the commands use. */
 import { request } from 'node:http'
 import { PvpnError } from '../core/errors.js'
+import { CONTROL_ANSWER_MOST } from './limits.js'
 import { checkRuntimeFolder, type RuntimeFolder } from './runtime-folder.js'
-
-/** Largest answer taken, bytes. Beyond: ERR_LIMIT. */
-const ANSWER_MOST = 16 * 1024 * 1024
 
 export interface ControlAnswer {
   readonly status: number
@@ -47,7 +45,7 @@ export async function askGateway(
       let size = 0
       incoming.on('data', (chunk: Buffer) => {
         size += chunk.length
-        if (size > ANSWER_MOST) {
+        if (size > CONTROL_ANSWER_MOST) {
           outgoing.destroy()
           reject(new PvpnError('ERR_LIMIT', 'the answer of the gateway is too long'))
         } else chunks.push(chunk)

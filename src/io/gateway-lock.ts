@@ -11,10 +11,8 @@ import { link, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { basename, join } from 'node:path'
 import { PvpnError } from '../core/errors.js'
+import { LOCK_TRIES } from './limits.js'
 import type { RuntimeFolder } from './runtime-folder.js'
-
-/** Tries before giving up when others start and end at the same time. */
-const TRIES = 16
 
 export interface GatewayLock {
   /** The empty file stays, for the numbering. */
@@ -33,7 +31,7 @@ export async function takeGatewayLock(folder: RuntimeFolder): Promise<GatewayLoc
   const draft = join(folder.path, `draft.${process.pid}.${randomBytes(6).toString('hex')}`)
   await writeFile(draft, own, { mode: 0o600, flag: 'wx' })
   try {
-    for (let i = 0; i < TRIES; i++) {
+    for (let i = 0; i < LOCK_TRIES; i++) {
       const newest = Math.max(0, ...(await numbers(folder)))
       const holder = parse(await contents(numbered(folder, newest)))
       if (holder !== undefined && (await alive(holder, folder))) throw inUse(folder, holder)

@@ -56,6 +56,8 @@ t.test('guard refuses hosts that are not ours (DNS rebinding)', async (t) => {
     '2130706433',
     '0.0.0.0:1090',
     '[::1',
+    '::1',
+    '127.0.0.1%x',
   ]
   for (const host of foreign) {
     const headers = host === undefined ? {} : { host }
@@ -144,7 +146,9 @@ t.test(
       const refused = guard(r, options) !== undefined
       const { host, authorization } = r.headers
       if (refused) return true
-      const ours = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\]|::1)(:\d{1,5})?$/i.test(host ?? '')
+      const ours = /^(localhost|\[?127\.\d+\.\d+\.\d+\]?|\[[0:]*:0*1\])(:\d{1,5})?$/i.test(
+        host ?? '',
+      )
       return (
         ours &&
         (r.method === 'GET' || r.method === 'HEAD' || authorization === 'Bearer secret-token')
@@ -155,7 +159,7 @@ t.test(
       numRuns: 1e9,
       interruptAfterTimeLimit: seconds * 1000,
     })
-    t.notOk(result.failed && !result.interrupted ? fc.defaultReportMessage(result) : undefined)
+    t.equal(JSON.stringify(result.counterexample), 'null')
     t.ok(result.numRuns > 100)
   },
 )
