@@ -47,6 +47,9 @@ export async function loadConfig(path: string, options: LoadOptions): Promise<Lo
     report.problem(whole, 'is not UTF-8 text')
     return outcome(path, report, undefined)
   }
+  if ((found.mode & 0o002) !== 0) {
+    report.warning(whole, 'anybody can change this file, and so make pvpn run commands: chmod o-w')
+  }
   const loaded = await loadText(text, { path, mode: found.mode, report, ...options })
   return outcome(path, report, loaded)
 }

@@ -21,7 +21,9 @@ import { quote } from './problem.js'
 import { Report } from './reader.js'
 import { parseKey } from './wg-key.js'
 
-/** RFC 8200 asks for 1280; WireGuard over a 1500-byte path leaves 1420 whatever the outer family. */
+/** Smallest that IPv6 works with (RFC 8200 section 5). */
+const IPV6_MTU = 1280
+/** What WireGuard leaves of a 1500-byte path, whatever the outer family. */
 export const DEFAULT_MTU = 1420
 /** Smallest and largest IP packets that a tunnel may be told to carry, in bytes. */
 export const MTU_RANGE = { least: 576, most: 65_535 } as const
@@ -327,6 +329,9 @@ class WgQuickReader {
     }
     if (privateKey === undefined) this.#report.problem(at, 'PrivateKey is missing')
     if (addresses.length === 0) this.#report.problem(at, 'Address is missing')
+    if (mtu < IPV6_MTU && addresses.some((address) => address.includes(':'))) {
+      this.#report.warning(at, `IPv6 needs an MTU of ${IPV6_MTU} at least, and has ${mtu}`)
+    }
     if (this.#peers.length === 0) this.#report.problem(at, 'there is no [Peer]')
     const peers = this.#finishPeers()
     if (privateKey === undefined) return undefined

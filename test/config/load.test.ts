@@ -158,3 +158,11 @@ t.test('files that can not be read are told as such', async (t) => {
     'pvpn.yaml:1:1: the file is empty: "environments" is missing',
   ])
 })
+
+t.test('a configuration that anybody can change earns a warning', async (t) => {
+  const folder = new Folder(t)
+  folder.write('pvpn.yaml', `environments: { a: ${DIRECT} }`, 0o646)
+  t.strictSame((await folder.load()).warnings, [
+    'pvpn.yaml: anybody can change this file, and so make pvpn run commands: chmod o-w',
+  ])
+})

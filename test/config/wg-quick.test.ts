@@ -101,6 +101,15 @@ t.test('defaults, byte order mark, CRLF and no newline at the end', async (t) =>
   t.notOk('endpoint' in (options?.peers[0] ?? {}), 'the peer calls us')
 })
 
+t.test('a small MTU and IPv6 do not go together', async (t) => {
+  const told = (address: string) => {
+    const text = `[Interface]\nPrivateKey=${KEY}\nAddress=${address}\nMTU=1279\n[Peer]\nPublicKey=${PEER}\nAllowedIPs=::/0`
+    return parseWgQuick(text, 'x.conf').report.warnings.map(formatProblem)
+  }
+  t.strictSame(told('10.0.0.1'), [])
+  t.strictSame(told('fd00::1'), ['x.conf:1:1: IPv6 needs an MTU of 1280 at least, and has 1279'])
+})
+
 t.test('mistakes are told at their place, all of them', async (t) => {
   const bad = `PrivateKey = x
 [Interface]
