@@ -1,27 +1,29 @@
 /** Connections and listeners of the host's own network as the contracts of core. */
-import { connect, createServer } from 'node:net'
+import { connect, createServer, type Socket } from 'node:net'
 import { PvpnError } from '../core/errors.js'
 import { formatHostPort } from '../core/ip.js'
 import { plainAddress } from '../core/listen-address.js'
 import type { ByteStream, StreamListener } from '../core/stream.js'
 import type { Millis, Target } from '../core/types.js'
+import { HOST_ATTEMPT_DELAY, READ_AHEAD } from './limits.js'
 import { socketStream } from './socket-stream.js'
 import { fromSystemError } from './system-error.js'
 
-/** Milliseconds that one address gets before the next is tried as well. */
-const ATTEMPT_DELAY = 250
+export interface ConnectOptions {
+  readonly timeout: Millis
+  readonly signal?: AbortSignal
+}
 
-/** Bytes read ahead of the consumer. */
-const READ_AHEAD = 65536
+/** Like `connectHostSocket`, as a stream. */
+export async function connectHost(target: Target, options: ConnectOptions): Promise<ByteStream> {
+  return socketStream(await connectHostSocket(target, options))
+}
 
 /**
- * Connects with the host's resolver and routes, trying a name's addresses of both families.
- * Rejects with ERR_NAME, ERR_RESOLVER, ERR_REFUSED, ERR_*_UNREACHABLE, ERR_TIMEOUT or ERR_ABORTED.
+ * Connects with the host's resolver and routes, trying a name's addresses of both families; half-close
+ * is on. Rejects with ERR_NAME, ERR_RESOLVER, ERR_REFUSED, ERR_*_UNREACHABLE, ERR_TIMEOUT or ERR_ABORTED.
  */
-export function connectHost(
-  target: Target,
-  options: { readonly timeout: Millis; readonly signal?: AbortSignal },
-): Promise<ByteStream> {
+export function connectHostSocket(target: Target, options: ConnectOptions): Promise<Socket> {
   const { timeout, signal } = options
   const where = formatHostPort(target.host, target.port)
   return new Promise((resolve, reject) => {
@@ -35,7 +37,7 @@ export function connectHost(
       allowHalfOpen: true,
       noDelay: true,
       autoSelectFamily: true,
-      autoSelectFamilyAttemptTimeout: ATTEMPT_DELAY,
+      autoSelectFamilyAttemptTimeout: HOST_ATTEMPT_DELAY,
       // Part of the socket's stream options, which @types/node leaves out here.
       ...{ readableHighWaterMark: READ_AHEAD },
     })
@@ -55,7 +57,7 @@ export function connectHost(
     const aborted = () => giveUp(new PvpnError('ERR_ABORTED', `${where}: given up`))
     const connected = () => {
       settle()
-      resolve(socketStream(socket))
+      resolve(socket)
     }
     const timer = setTimeout(() => {
       giveUp(new PvpnError('ERR_TIMEOUT', `${where}: no answer within ${timeout / 1000} s`))

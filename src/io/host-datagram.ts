@@ -4,10 +4,8 @@ import type { PvpnError } from '../core/errors.js'
 import { plainAddress } from '../core/listen-address.js'
 import type { DatagramPort } from '../core/stream.js'
 import type { Bytes, Endpoint } from '../core/types.js'
+import { DATAGRAM_SEND_QUEUE } from './limits.js'
 import { fromSystemError } from './system-error.js'
-
-/** Datagrams that wait for the kernel; more are dropped. */
-const SEND_QUEUE = 512
 
 /** Binds; port 0 is any. Rejects with ERR_LIMIT when the port is taken. */
 export function bindHostUdp(options: {
@@ -53,7 +51,7 @@ class HostPort implements DatagramPort {
   }
 
   send(to: Endpoint, bytes: Bytes): boolean {
-    if (this.#closed || this.#socket.getSendQueueCount() >= SEND_QUEUE || to.port === 0)
+    if (this.#closed || this.#socket.getSendQueueCount() >= DATAGRAM_SEND_QUEUE || to.port === 0)
       return false
     // The bytes are only borrowed, and the kernel may not take them at once.
     this.#socket.send(Buffer.from(bytes), to.port, to.address, (error) => {

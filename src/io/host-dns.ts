@@ -6,10 +6,8 @@ import { set16, u16 } from '../core/bytes.js'
 import { PvpnError } from '../core/errors.js'
 import { parseHostPort, parseIp } from '../core/ip.js'
 import type { Bytes, Endpoint } from '../core/types.js'
+import { HOST_DNS_TIMEOUT } from './limits.js'
 import { fromSystemError } from './system-error.js'
-
-/** Milliseconds for one server to answer a raw question. */
-const SERVER_TIMEOUT = 3_000
 
 /** Addresses by the host's resolver (hosts file included), in its order. ERR_NAME, ERR_RESOLVER. */
 export async function lookupHost(name: string, family: 4 | 6 | undefined): Promise<string[]> {
@@ -86,7 +84,7 @@ const askUdp: Ask = (server, query, accept) =>
       socket.close()
       resolve(answer)
     }
-    const timer = setTimeout(done, SERVER_TIMEOUT)
+    const timer = setTimeout(done, HOST_DNS_TIMEOUT)
     socket.on('error', () => done())
     socket.on('message', (bytes) => {
       if (accept(bytes)) done(bytes)
@@ -102,7 +100,7 @@ const askTcp: Ask = (server, query, accept) =>
       socket.destroy()
       resolve(answer)
     }
-    const timer = setTimeout(done, SERVER_TIMEOUT)
+    const timer = setTimeout(done, HOST_DNS_TIMEOUT)
     socket.on('error', () => done())
     socket.on('close', () => done())
     let received: Bytes = new Uint8Array(0)

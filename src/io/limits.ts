@@ -17,3 +17,17 @@ export const CONTROL_ANSWER_MOST = 16 * 1024 * 1024
 
 /** Rounds of taking the gateway's lock while others start and end at the same moment. Beyond: refused. */
 export const LOCK_TRIES = 16
+/** Connections that wait in the kernel until a listener accepts them; more are refused there. */
+export const LISTEN_BACKLOG = 1024
+
+/** Bytes read from a host's socket ahead of its consumer; then the kernel's window closes. */
+export const READ_AHEAD = 65_536
+
+/** Datagrams of a port handled one by one that wait for the kernel; more are dropped. */
+export const DATAGRAM_SEND_QUEUE = 512
+
+/** Milliseconds that one of the host's DNS servers gets for a raw question before the next is asked. */
+export const HOST_DNS_TIMEOUT = 3_000
+
+/** Milliseconds that one address of a name gets to accept before the host's next one is tried. */
+export const HOST_ATTEMPT_DELAY = 250

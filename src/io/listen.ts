@@ -4,6 +4,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net'
 import { PvpnError } from '../core/errors.js'
 import { formatListenAddress, plainAddress } from '../core/listen-address.js'
 import type { ListenAddress } from '../core/options.js'
+import { LISTEN_BACKLOG, READ_AHEAD } from './limits.js'
 import { fromSystemError } from './system-error.js'
 
 export interface BoundListener {
@@ -12,12 +13,6 @@ export interface BoundListener {
   /** Accepts no more; open connections stay. */
   close(): void
 }
-
-/** Connections that wait in the kernel before they are accepted. */
-const BACKLOG = 1024
-
-/** Bytes read from a socket ahead of its consumer. */
-const READ_AHEAD = 65536
 
 /**
  * Binds and accepts. Sockets come paused, with half-close on and Nagle's algorithm off; `onSocket`
@@ -68,13 +63,13 @@ function bind(server: Server, listen: ListenAddress): Promise<void> {
     server.once('error', failed)
     server.once('listening', bound)
     if (listen.kind === 'tcp') {
-      server.listen({ host: listen.address, port: listen.port, backlog: BACKLOG })
+      server.listen({ host: listen.address, port: listen.port, backlog: LISTEN_BACKLOG })
       return
     }
     // Bound within this call, so that nobody can connect before the mode is right.
     const mask = process.umask(0o177)
     try {
-      server.listen({ path: listen.path, backlog: BACKLOG })
+      server.listen({ path: listen.path, backlog: LISTEN_BACKLOG })
       if (server.listening) chmodSync(listen.path, 0o600)
     } finally {
       process.umask(mask)

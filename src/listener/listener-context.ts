@@ -17,6 +17,8 @@ export interface ListenerContext {
   readonly environmentName: string
   readonly authenticator: Authenticator
   readonly logger: Logger
+  /** UDP associations that are open. */
+  associations: number
   now(): Millis
   /** The environment for this request. ERR_TIMEOUT when the choice takes longer than the connect time-out. */
   route(
@@ -35,6 +37,7 @@ export class RoutedContext implements ListenerContext {
   readonly environmentName: string
   readonly authenticator: Authenticator
   readonly logger: Logger
+  associations = 0
   readonly #route: Route
   readonly #timeout: Millis
 

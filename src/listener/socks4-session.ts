@@ -3,6 +3,7 @@ import { toPvpnError } from '../core/errors.js'
 import {
   encodeSocks4Reply,
   parseSocks4Request,
+  SOCKS4_BIND,
   SOCKS4_CONNECT,
   SOCKS4_GRANTED,
   SOCKS4_REJECTED,
@@ -11,6 +12,7 @@ import {
 import type { ClientReader } from './client-reader.js'
 import type { Connection } from './connection.js'
 import { join, type ListenerContext } from './listener-context.js'
+import { bindInside } from './socks-bind.js'
 
 /** Never rejects: every outcome is told to the client. */
 export async function serveSocks4(
@@ -35,6 +37,11 @@ export async function serveSocks4(
         join(connection, reader, stream)
         return
       }
+      case SOCKS4_BIND:
+        await bindInside(context, connection, reader, request.target, (bound) =>
+          encodeSocks4Reply(SOCKS4_GRANTED, bound),
+        )
+        return
       default:
         connection.refuse(encodeSocks4Reply(SOCKS4_REJECTED), context.now(), reader)
     }

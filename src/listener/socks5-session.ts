@@ -3,9 +3,11 @@ import { toPvpnError } from '../core/errors.js'
 import { formatIp, parseIp } from '../core/ip.js'
 import type { Bytes, Target } from '../core/types.js'
 import {
+  COMMAND_BIND,
   COMMAND_CONNECT,
   COMMAND_RESOLVE,
   COMMAND_RESOLVE_PTR,
+  COMMAND_UDP_ASSOCIATE,
   encodeSocks5CredentialsReply,
   encodeSocks5Method,
   encodeSocks5Reply,
@@ -23,6 +25,8 @@ import type { ClientReader } from './client-reader.js'
 import type { Connection } from './connection.js'
 import { checkTarget, join, type ListenerContext } from './listener-context.js'
 import { SOCKS5_REPLIES } from './reply-codes.js'
+import { bindInside } from './socks-bind.js'
+import { associate } from './socks5-udp.js'
 
 /** Never rejects: every outcome is told to the client. */
 export async function serveSocks5(
@@ -96,6 +100,14 @@ async function obey(
         join(connection, reader, stream)
         return
       }
+      case COMMAND_BIND:
+        await bindInside(context, connection, reader, target, (bound) =>
+          encodeSocks5Reply(REPLY_SUCCEEDED, bound),
+        )
+        return
+      case COMMAND_UDP_ASSOCIATE:
+        await associate(context, connection, reader, target)
+        return
       case COMMAND_RESOLVE:
       case COMMAND_RESOLVE_PTR: {
         const answer = await resolve(context, connection, reader.signal, command, target)

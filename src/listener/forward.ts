@@ -1,0 +1,137 @@
+/** A port forward: a fixed port on the host that leads to one target inside. */
+import type { Socket } from 'node:net'
+import type { Environment } from '../core/environment.js'
+import { PvpnError, toPvpnError } from '../core/errors.js'
+import { formatListenAddress, listenProblem } from '../core/listen-address.js'
+import type { Logger } from '../core/log.js'
+import type { ForwardOptions } from '../core/options.js'
+import type { Lifecycle } from '../core/types.js'
+import { bindHostUdp } from '../io/host-datagram.js'
+import { listenStream } from '../io/listen.js'
+import { Relay } from '../io/relay.js'
+import { resetSocket } from '../io/socket-reset.js'
+import { ClientReader } from './client-reader.js'
+import { MAX_FORWARD_CONNECTIONS } from './limits.js'
+import { targetText } from './listener-context.js'
+import { type FarSide, UdpSessions } from './udp-sessions.js'
+
+export interface ForwardListenerOptions {
+  readonly forward: ForwardOptions
+  readonly environment: Environment
+  /** Listen off loopback: a forward has no users. Default false. */
+  readonly allowUnauthenticated?: boolean
+  readonly logger: Logger
+}
+
+export interface ForwardListener extends Lifecycle {
+  /** As bound, with the real port; empty while not bound. */
+  readonly addresses: readonly string[]
+  /** TCP connections, or senders of datagrams. */
+  readonly openConnections: number
+}
+
+/** `start` rejects with ERR_CONFIG when the address cannot be had or may not be opened. */
+export function createForward(options: ForwardListenerOptions): ForwardListener {
+  return options.forward.protocol === 'tcp' ? new TcpForward(options) : new UdpForward(options)
+}
+
+function checkListen(options: ForwardListenerOptions): void {
+  const problem = listenProblem(options.forward.listen, {
+    authenticated: false,
+    allowUnauthenticated: options.allowUnauthenticated ?? false,
+  })
+  if (problem !== undefined) throw new PvpnError('ERR_CONFIG', problem)
+}
+
+class TcpForward implements ForwardListener {
+  addresses: readonly string[] = []
+  readonly #options: ForwardListenerOptions
+  readonly #sockets = new Set<Socket>()
+  #close: () => void = () => {}
+
+  constructor(options: ForwardListenerOptions) {
+    this.#options = options
+  }
+
+  get openConnections(): number {
+    return this.#sockets.size
+  }
+
+  async start(): Promise<void> {
+    checkListen(this.#options)
+    const bound = await listenStream(this.#options.forward.listen, (socket) => {
+      void this.#serve(socket)
+    })
+    this.addresses = [formatListenAddress(bound.address)]
+    this.#close = () => bound.close()
+  }
+
+  async stop(): Promise<void> {
+    this.#close()
+    this.addresses = []
+    for (const socket of this.#sockets) resetSocket(socket)
+  }
+
+  async #serve(socket: Socket): Promise<void> {
+    socket.on('error', () => {})
+    if (this.#sockets.size >= MAX_FORWARD_CONNECTIONS) {
+      resetSocket(socket)
+      return
+    }
+    this.#sockets.add(socket)
+    socket.on('close', () => this.#sockets.delete(socket))
+    const { forward, environment, logger } = this.#options
+    const reader = new ClientReader(socket)
+    try {
+      const stream = await environment.dial(forward.to, { signal: reader.signal })
+      new Relay(socket, stream, { head: reader.release(), ended: reader.ended })
+    } catch (thrown) {
+      const error = toPvpnError(thrown)
+      logger.debug({ target: targetText(forward.to), code: error.code }, error.message)
+      resetSocket(socket)
+    }
+  }
+}
+
+class UdpForward implements ForwardListener {
+  addresses: readonly string[] = []
+  readonly #options: ForwardListenerOptions
+  #sessions: UdpSessions | undefined
+
+  constructor(options: ForwardListenerOptions) {
+    this.#options = options
+  }
+
+  get openConnections(): number {
+    return this.#sessions?.size ?? 0
+  }
+
+  async start(): Promise<void> {
+    checkListen(this.#options)
+    const { listen } = this.#options.forward
+    if (listen.kind === 'unix') {
+      throw new PvpnError('ERR_CONFIG', `${formatListenAddress(listen)}: UDP needs ADDRESS:PORT`)
+    }
+    const { address, port } = listen
+    const near = await bindHostUdp({ address, port, family: address.includes(':') ? 6 : 4 }).catch(
+      (error: unknown) => {
+        throw new PvpnError('ERR_CONFIG', toPvpnError(error).message, { cause: error })
+      },
+    )
+    this.#sessions = new UdpSessions(near, () => this.#open())
+    this.addresses = [formatListenAddress({ ...listen, port: near.local.port })]
+  }
+
+  async stop(): Promise<void> {
+    this.#sessions?.close()
+    this.#sessions = undefined
+    this.addresses = []
+  }
+
+  async #open(): Promise<FarSide> {
+    const { environment, forward } = this.#options
+    const [address = ''] = await environment.lookup(forward.to.host)
+    const port = await environment.bindUdp({ family: address.includes(':') ? 6 : 4 })
+    return { port, to: { address, port: forward.to.port } }
+  }
+}
