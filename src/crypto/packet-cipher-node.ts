@@ -21,11 +21,8 @@ export class NodePacketCipher implements PacketCipher {
   seal(batch: PacketBatch, from: number, to: number, counter: number): void {
     this.#check(batch, from, to, batch.capacity)
     // No counter may wrap or be rounded to one used before.
-    if (
-      !Number.isSafeInteger(counter) ||
-      counter < 0 ||
-      !Number.isSafeInteger(counter + to - from)
-    ) {
+    const most = Number.MAX_SAFE_INTEGER - (to - from)
+    if (!Number.isSafeInteger(counter) || counter < 0 || counter > most) {
       throw new RangeError('counter out of range')
     }
     for (let i = from; i < to; i++) {

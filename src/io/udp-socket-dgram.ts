@@ -67,16 +67,17 @@ class DgramSocket implements DatagramSocket {
   }
 
   send(batch: PacketBatch, from: number): number {
+    if (this.#closed) return batch.count
     for (let i = from; i < batch.count; i++) {
       const length = batch.length[i] as number
-      if (length <= 0) continue
+      const at = batch.offset[i] as number
+      if (length <= 0 || !this.#fits(batch, at, length, i)) continue
       if (this.#socket.getSendQueueSize() > SEND_QUEUE) {
         this.#full = true
         return i
       }
       this.#address(batch.address, i * ADDRESS_SIZE)
       // libuv sends at once when it can, but may keep the buffer when it can't: it gets its own copy.
-      const at = batch.offset[i] as number
       const copy = Buffer.from(batch.bytes.subarray(at, at + length))
       this.#socket.send(copy, this.#to.port, this.#to.address, this.#sent)
     }
@@ -87,6 +88,13 @@ class DgramSocket implements DatagramSocket {
     if (this.#closed) return
     this.#closed = true
     this.#socket.close()
+  }
+
+  /** Does the slot lie inside the memory, and can its address be reached from this socket? */
+  #fits(batch: PacketBatch, at: number, length: number, slot: number): boolean {
+    const family = batch.address[slot * ADDRESS_SIZE]
+    if (family !== 4 && !(family === 6 && this.#mapped)) return false
+    return at >= 0 && at + length <= batch.bytes.length
   }
 
   // A datagram that can't be sent (no route, refused) is lost, as on any path.

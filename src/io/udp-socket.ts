@@ -16,13 +16,13 @@ export interface UdpOptions {
   readonly packetSize: number
 }
 
-/** Binds. Rejects with the system's error (`code` is EADDRINUSE and the like) when it can't. */
+/** Binds. Rejects with the system's error (`code` is EADDRINUSE and the like) when it can't. `native` null: the plain twin. */
 export async function openUdp(
   options: UdpOptions,
-  native: AccelUdp | undefined = accel()?.udp,
+  native: AccelUdp | null = accel()?.udp ?? null,
 ): Promise<DatagramSocket> {
   const bind = async (family: 4 | 6): Promise<DatagramSocket> =>
-    native === undefined ? await bindDgram(options, family) : bindAccel(native, options, family)
+    native === null ? await bindDgram(options, family) : bindAccel(native, options, family)
   if (options.family !== 'dual') return await bind(options.family)
   try {
     return await bind(6)
