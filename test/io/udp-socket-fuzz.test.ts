@@ -4,7 +4,7 @@ import t from 'tap'
 import { ADDRESS_SIZE, PacketBatch } from '../../src/core/packet-batch.js'
 import { parseSocketAddress } from '../../src/core/socket-address.js'
 import { accel } from '../../src/native/accel.js'
-import { Inbox, sendAll, UDP_IMPLEMENTATIONS } from '../support/udp.js'
+import { Inbox, sendAll, UDP_IMPLEMENTATIONS } from '../support/datagram-sockets.js'
 
 const FUZZ_MS = Number(process.env.FUZZ_SECONDS ?? 2) * 1000
 const LOOPBACK = '127.0.0.1'

@@ -3,7 +3,13 @@ import { once } from 'node:events'
 import t from 'tap'
 import type { DatagramSocket } from '../../src/core/datagram-socket.js'
 import { openUdp } from '../../src/io/udp-socket.js'
-import { batchOf, type Datagram, Inbox, sendAll, UDP_IMPLEMENTATIONS } from '../support/datagram-sockets.js'
+import {
+  batchOf,
+  type Datagram,
+  Inbox,
+  sendAll,
+  UDP_IMPLEMENTATIONS,
+} from '../support/datagram-sockets.js'
 
 const LOOPBACK = '127.0.0.1'
 
