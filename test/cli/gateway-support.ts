@@ -62,12 +62,17 @@ export class Running {
 }
 
 export interface Workplace {
+  /** Where the test's files are; also its $XDG_CONFIG_HOME. */
+  readonly root: string
+  /** The runtime folder. */
   readonly folder: string
   readonly env: NodeJS.ProcessEnv
   /** Writes the fake gateway's configuration. */
   configure(file: object | string): void
   up(): Running
   pvpn(...args: string[]): Promise<Outcome>
+  /** A command that goes on until it is told to stop. */
+  start(...args: string[]): Running
 }
 
 /** A runtime folder of the test's own; everything started in it ends with the test. */
@@ -91,12 +96,14 @@ export function workplace(t: Test): Workplace {
     rmSync(root, { recursive: true, force: true })
   })
   return {
+    root,
     folder,
     env,
     configure: (content) =>
       writeFileSync(file, typeof content === 'string' ? content : JSON.stringify(content)),
     up: () => run(process.execPath, [FAKE_UP, file]),
     pvpn: (...args) => run(process.execPath, [PVPN, ...args]).ended,
+    start: (...args) => run(process.execPath, [PVPN, ...args]),
   }
 }
 

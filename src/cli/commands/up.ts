@@ -49,11 +49,13 @@ export function configure(command: Command, context: CommandContext): void {
       },
     })
     const ended = untilSignalled(starting, logger)
-    for (const environment of options.environments) {
-      if (environment.start === 'on-demand') say(idleLine(environment, width))
-    }
     starting.then(
-      ({ control }) => logger.info({ control, pid: process.pid }, 'gateway runs'),
+      ({ control }) => {
+        for (const environment of options.environments) {
+          if (environment.start === 'on-demand') say(idleLine(environment, width))
+        }
+        logger.info({ control, pid: process.pid }, 'gateway runs')
+      },
       () => {},
     )
     await ended
