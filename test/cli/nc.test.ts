@@ -9,6 +9,8 @@ import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { resetSocket } from '../../src/io/socket-reset.js'
+import { absent, run } from '../support/clients.js'
+import { startProxy, startServer } from '../support/proxy.js'
 import { type Workplace, workplace } from './gateway-support.js'
 
 const PVPN = fileURLToPath(new URL('../../../bin/pvpn', import.meta.url))
@@ -239,4 +241,36 @@ t.test('no listener, no SOCKS, wrong usage', async (t) => {
     t.match(await w.pvpn('nc', 'office', ...args), { status: 2 }, args.join(' '))
   }
   t.match(await w.pvpn('nc', 'offic', 'a', '1'), { status: 2, stderr: /did you mean "office"/ })
+})
+
+t.test('the real listener: nc half-closes, env lets curl in, both with a password', async (t) => {
+  const password = `p'a"s$@:/%\u00e9 x`
+  const proxy = await startProxy(t, { users: [{ name: "a'n", password }] })
+  const server = await startServer(t, (socket) => {
+    const digest = createHash('md5')
+    socket.on('data', (data) => digest.update(data))
+    socket.on('end', () => socket.end(digest.digest('hex')))
+  })
+  const w = workplace(t)
+  const quoted = JSON.stringify({ name: "a'n", password })
+  configure(w, proxy.port, `, users: [${quoted}]`)
+  const child = nc(t, w, 'localhost', String(server.port))
+  const sent = randomBytes(4_000_000)
+  child.stdin?.end(sent)
+  const got = await text(child.stdout as NodeJS.ReadableStream)
+  t.equal(got, createHash('md5').update(sent).digest('hex'))
+  t.strictSame(await child.ended, [0, null])
+  if (absent('curl')) return t.comment('curl is not installed: env was not tried with it')
+
+  const page = (socket: Socket) => {
+    socket.once('data', () => socket.end('HTTP/1.0 200 OK\r\n\r\nhello'))
+  }
+  // An address of this machine that no_proxy does not have.
+  const web = await startServer(t, page, '127.0.0.2')
+  const { stdout } = await w.pvpn('env', 'office')
+  for (const more of ['', 'unset http_proxy']) {
+    const script = `${stdout}\n${more}\ncurl -sS --max-time 20 http://127.0.0.2:${web.port}/`
+    t.match(await run('sh', ['-c', script]), { status: 0, stdout: 'hello', stderr: '' }, more)
+  }
+  t.equal(proxy.listener.counters.accepted, 3, 'nothing went past it')
 })
