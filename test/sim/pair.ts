@@ -38,6 +38,8 @@ export interface Host {
   readonly out: Link
   /** Sees each packet the host sends. */
   onSend: (packet: Uint8Array, now: number) => void
+  /** Sees each packet before the host takes it in, damaged ones too. */
+  onReceive: (packet: Uint8Array, now: number) => void
 }
 
 export interface PairOptions {
@@ -70,6 +72,7 @@ export class Pair {
         address: formatIp(address),
         out: new Link(link, random),
         onSend: () => {},
+        onReceive: () => {},
       }
     }
     this.a = make(1, there)
@@ -87,6 +90,7 @@ export class Pair {
 
   #receive(from: Host, to: Host): void {
     for (let p = from.out.receive(this.now); p !== undefined; p = from.out.receive(this.now)) {
+      to.onReceive(p, this.now)
       deliver(to.tcp, p, this.now)
     }
   }

@@ -8,6 +8,8 @@ import { timestampNow } from './timestamps.js'
 
 /** Duplicate ACKs that mean a loss to a peer without SACK (RFC 5681 section 3.2). */
 const DUPLICATE_THRESHOLD = 3
+/** Timestamps count milliseconds: they may be off by this many microseconds. */
+const TIMESTAMP_SLACK = 1000
 
 /** What one ACK has shown; one record, reused. */
 export class Delivery {
@@ -18,7 +20,8 @@ export class Delivery {
   lastTrip = -1
   /** Age of the timestamp echoed, in microseconds; -1: none. */
   echo = -1
-  retransmitted = false
+  /** Bytes sent again needlessly: the ACK of the first segment answers its original. */
+  spurious = 0
   /** A block that reports a duplicate (RFC 2883). */
   duplicate = false
   duplicateLeft = 0
@@ -29,7 +32,7 @@ export class Delivery {
     this.firstTrip = -1
     this.lastTrip = -1
     this.echo = -1
-    this.retransmitted = false
+    this.spurious = 0
     this.duplicate = false
   }
 }
@@ -86,6 +89,13 @@ function updateWindow(c: Connection, s: Segment): boolean {
 
 function cumulative(c: Connection, ack: number, d: Delivery): void {
   const { sent, stack } = c
+  const { first } = sent
+  if (
+    (sent.flags(first) & RETRANSMITTED) !== 0 &&
+    d.echo > sequenceDistance(sent.time(first), stack.micros) + TIMESTAMP_SLACK
+  ) {
+    d.spurious = sent.length(first)
+  }
   while (sent.count > 0 && atOrBefore(sent.end(sent.first), ack)) {
     delivered(c, sent.first, d, false)
     sent.shift()
@@ -108,7 +118,6 @@ function delivered(c: Connection, n: number, d: Delivery, selectively: boolean):
   const { sent, stack } = c
   const flags = sent.flags(n)
   const again = (flags & RETRANSMITTED) !== 0
-  if (again && !selectively) d.retransmitted = true
   if ((flags & SACKED) !== 0) return
   d.bytes += sent.length(n)
   const sentAt = sent.time(n)
@@ -153,7 +162,7 @@ function markRange(c: Connection, left: number, right: number, d: Delivery): voi
   if (n === NONE) return
   // A segment that the block covers only in part stays unmarked.
   if (before(sent.sequence(n), left)) n = sent.next(n)
-  while (sent.holds(n) && atOrBefore(sent.end(n), right)) {
+  while (sent.holds(n) && atOrBefore(sent.dataEnd(n), right)) {
     if ((sent.flags(n) & SACKED) === 0) {
       delivered(c, n, d, true)
       sent.markSacked(n)
@@ -195,20 +204,19 @@ function sampleTrip(c: Connection, d: Delivery, newly: number): void {
   if (d.lastTrip >= 0) trip.sampleMinimum(d.lastTrip / 1000, stack.now)
 }
 
-/** Was the last reduction a false alarm? By timestamp (Eifel, RFC 3522) or because all that was sent again is reported as duplicate (RFC 3708). */
+/**
+ * Was the last reduction a false alarm? It was when everything sent again since has turned out
+ * needless: by DSACK (RFC 3708), or after a time-out, where it must be seen at once, by timestamp (Eifel, RFC 3522).
+ */
 function detectUndo(c: Connection, d: Delivery): boolean {
   const { recovery } = c
-  if (!recovery.undoable) return false
+  if (!recovery.undoable || recovery.undoBytes === 0) return false
   if (d.duplicate) recovery.undoBytes -= sequenceDistance(d.duplicateLeft, d.duplicateRight)
-  const early =
-    recovery.phase !== OPEN &&
-    d.retransmitted &&
-    d.echo >= 0 &&
-    recovery.undoStamped &&
-    before(sequenceAdd(timestampNow(c), -Math.round(d.echo / 1000)), recovery.undoStamp)
-  const duplicates = d.duplicate && recovery.undoStamped && recovery.undoBytes <= 0
-  if (!early && !duplicates) return false
+  const early = recovery.phase === TIMED_OUT && d.spurious > 0 && d.spurious >= recovery.undoBytes
+  if (!early && (!d.duplicate || recovery.undoBytes > 0)) return false
   recovery.undoable = false
+  // What looked lost was late: from now on RACK waits for late segments.
+  c.rack.reorderingSeen = true
   recovery.leave()
   recovery.duplicates = 0
   c.congestion.undo()

@@ -213,7 +213,8 @@ export class Connection implements TcpSocket {
   /** Most bytes that may wait in the send buffer now. */
   get #sendLimit(): number {
     if (this.stack.sendMemory.held >= SEND_TOTAL) return SEND_SHARE
-    return Math.min(SEND_BUFFER, Math.max(SEND_BUFFER_INITIAL, 2 * this.congestion.window))
+    const room = Math.max(SEND_BUFFER_INITIAL, 2 * Math.ceil(this.congestion.window))
+    return Math.min(SEND_BUFFER, room)
   }
 
   write(bytes: Bytes): number {

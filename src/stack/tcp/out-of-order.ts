@@ -50,13 +50,14 @@ export class OutOfOrder {
         rights.splice(low + 1, high - low - 1)
       }
     }
-    this.#touch(left, lefts[low] as number, rights[low] as number)
+    this.#touch(left, lefts[low] as number, rights[low] as number, high - low > 1)
     return true
   }
 
-  #touch(sequence: number, left: number, right: number): void {
+  #touch(sequence: number, left: number, right: number, merged: boolean): void {
     const recent = this.#recent
-    if (recent.length > 0 && inside(recent[0] as number, left, right)) return
+    // One range must have one entry: two equal blocks would look like a DSACK.
+    if (recent.length > 0 && !merged && inside(recent[0] as number, left, right)) return
     const kept = recent.filter((s) => !inside(s, left, right))
     kept.unshift(sequence)
     if (kept.length > SACK_BLOCKS) kept.pop()

@@ -108,13 +108,7 @@ function resend(c: Connection, batch: PacketBatch, record: number, most: number)
   const length = sent.length(n)
   const fin = (sent.flags(n) & FIN) !== 0
   const sequence = sent.sequence(n)
-  if (recovery.undoable) {
-    recovery.undoBytes += length
-    if (!recovery.undoStamped) {
-      recovery.undoStamped = true
-      recovery.undoStamp = timestampNow(c)
-    }
-  }
+  if (recovery.undoable) recovery.undoBytes += length
   sent.markRetransmitted(n, stack.micros)
   if (n === sent.first) c.timeoutFrom = stack.now
   recovery.sent(length)
@@ -178,6 +172,7 @@ function probeTail(c: Connection, batch: PacketBatch, most: number): void {
   if (sent.count === 0) return
   rack.probing = true
   rack.probeRetransmitted = false
+  c.timeoutFrom = c.stack.now
   if (!sendNew(c, batch, most, true)) {
     rack.probeRetransmitted = true
     resend(c, batch, sent.last, most)
@@ -236,6 +231,12 @@ function sendAck(c: Connection, batch: PacketBatch, sequence: number, blocks: In
       c.duplicateSeen = false
     }
     if (c.outOfOrder !== undefined) count = c.outOfOrder.blocks(blocks, count, most)
+    // A FIN right behind a block has come with it.
+    if (c.finSeen && !c.finReceived) {
+      for (let k = 1; k < 2 * count; k += 2) {
+        if (blocks[k] === c.finSequence) blocks[k] = sequenceAdd(c.finSequence, 1)
+      }
+    }
     if (count > 0) {
       writeSack(batch.bytes, at + header, blocks, count)
       header += sackLength(count)

@@ -52,7 +52,7 @@ export class Rack {
     const trip = sequenceDistance(sentAt, now)
     if (retransmitted) {
       // One millisecond of slack: timestamps are coarser than our clock.
-      if (echoMicros >= 0 && echoMicros > trip + 1000) return
+      if (echoMicros > trip + 1000) return
       if (trip < minimum) return
     }
     if (!this.#valid || this.#after(sentAt, end, this.sentAt, this.end)) {

@@ -18,11 +18,9 @@ export class Recovery {
   #sent = 0
   /** RecoverFS. */
   #flight = 1
-  /** A reduction that may turn out false: sequence number, 0/1, bytes sent again and not yet reported as duplicates, timestamp of the first. */
+  /** The last reduction may turn out false; bytes sent again since that have not turned out needless. */
   undoable = false
   undoBytes = 0
-  undoStamped = false
-  undoStamp = 0
   /** Duplicate ACKs in a row, for peers without SACK. */
   duplicates = 0
 
@@ -31,7 +29,6 @@ export class Recovery {
     if (this.phase === OPEN) {
       this.undoable = true
       this.undoBytes = 0
-      this.undoStamped = false
     }
     this.phase = phase
     this.until = until

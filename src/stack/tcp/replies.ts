@@ -15,6 +15,8 @@ export interface Reply {
   readonly sequence: number
   readonly acknowledgment: number
   readonly flags: number
+  /** As it goes into the header; absent: 0. */
+  readonly window?: number
   readonly timestamps?: { readonly value: number; readonly echo: number }
 }
 
@@ -55,7 +57,7 @@ function write(batch: PacketBatch, ip: IpLayer, r: Reply): void {
     r.acknowledgment,
     header,
     r.flags,
-    0,
+    r.window ?? 0,
   )
   if (r.timestamps !== undefined) {
     writeTimestamps(batch.bytes, at + TCP_HEADER, r.timestamps.value, r.timestamps.echo)

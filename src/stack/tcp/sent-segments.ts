@@ -66,6 +66,11 @@ export class SentSegments {
     const at = (n & this.#mask) * STRIDE
     return sequenceAdd(this.#ring[at + SEQUENCE] as number, this.#ring[at + LENGTH] as number)
   }
+  /** Without the FIN: some receivers leave it out of their SACK blocks. */
+  dataEnd(n: number): number {
+    const end = this.end(n)
+    return (this.flags(n) & FIN) !== 0 && this.length(n) > 1 ? (end - 1) | 0 : end
+  }
   /** Microseconds, wrapped to 32 bits. */
   time(n: number): number {
     return this.#ring[(n & this.#mask) * STRIDE + TIME] as number
@@ -136,10 +141,19 @@ export class SentSegments {
     const at = (this.first & this.#mask) * STRIDE
     const gone = sequenceDistance(this.#ring[at + SEQUENCE] as number, sequence)
     const flags = this.#ring[at + FLAGS] as number
+    if ((flags & SACKED) !== 0) this.#unmarkSacked(this.first)
     this.#ring[at + SEQUENCE] = sequence
     this.#ring[at + LENGTH] = (this.#ring[at + LENGTH] as number) - gone
-    if ((flags & SACKED) !== 0) this.sackedBytes -= gone
-    else if ((flags & LOST) !== 0) this.lostBytes -= gone
+    if ((flags & LOST) !== 0) this.lostBytes -= gone
+  }
+
+  /** It was SACKed and yet is not there: in flight again. */
+  #unmarkSacked(n: number): void {
+    const at = (n & this.#mask) * STRIDE
+    this.sackedBytes -= this.#ring[at + LENGTH] as number
+    this.sackedCount--
+    this.#ring[at + FLAGS] = (this.#ring[at + FLAGS] as number) & ~SACKED
+    this.#listOldest(n)
   }
 
   markSacked(n: number): void {
@@ -192,13 +206,8 @@ export class SentSegments {
   forgetSacked(): void {
     for (let i = 0, n = this.first; i < this.count; i++, n = (n + 1) & WRAP) {
       const at = (n & this.#mask) * STRIDE
-      const flags = this.#ring[at + FLAGS] as number
-      if ((flags & SACKED) === 0) continue
-      this.#ring[at + FLAGS] = flags & ~SACKED
-      this.#list(n)
+      if (((this.#ring[at + FLAGS] as number) & SACKED) !== 0) this.#unmarkSacked(n)
     }
-    this.sackedBytes = 0
-    this.sackedCount = 0
   }
 
   /** Lowest record marked lost, or NONE. */

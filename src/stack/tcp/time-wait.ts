@@ -26,6 +26,8 @@ export class TimeWait {
   heapKey: Millis = 0
   readonly next: number
   readonly received: number
+  /** As it goes into the header. */
+  readonly window: number
   readonly timestampsUsed: boolean
   readonly timestampRecent: number
   /** What to add to the clock (whole milliseconds) for our timestamps. */
@@ -40,6 +42,7 @@ export class TimeWait {
     this.remotePort = c.remotePort
     this.next = c.next
     this.received = c.received
+    this.window = Math.max(0, sequenceDistance(c.received, c.edge)) >>> c.receiveShift
     this.timestampsUsed = c.timestampsUsed
     this.timestampRecent = c.timestampRecent
     this.timestampOffset = (timestampNow(c) - Math.floor(now)) | 0
@@ -128,6 +131,7 @@ export function timeWaitArrives(entry: TimeWait, s: Segment, now: Millis): TimeW
     sequence: entry.next,
     acknowledgment: entry.received,
     flags: TCP_ACK,
+    window: entry.window,
   }
   if (!entry.timestampsUsed) return ends
   const value = (Math.floor(now) + entry.timestampOffset) | 0

@@ -73,11 +73,10 @@ function armFlight(c: Connection): void {
     return
   }
   if (c.sackUsed && !c.rack.probing && c.recovery.phase === OPEN && c.sent.sackedBytes === 0) {
+    // In place of the time-out, when that would come first: the probe is the gentler of the two.
     const at = Math.max(c.lastSent, c.timeoutFrom) + probeTimeout(c)
-    if (at < c.timerAt) {
-      c.timer = TIMER_TAIL_PROBE
-      c.timerAt = at
-    }
+    c.timer = TIMER_TAIL_PROBE
+    c.timerAt = Math.min(at, c.timerAt)
   }
 }
 
