@@ -75,8 +75,8 @@ function outOfOrder(c: Connection, s: Segment, offset: number, at: number, lengt
   c.outOfOrder ??= new OutOfOrder()
   const left = sequenceAdd(c.received, offset)
   const right = sequenceAdd(left, length)
-  acknowledgeNow(c)
-  if (!c.sackUsed && c.acksWanted < DUPLICATE_ACKS) c.acksWanted++
+  if (c.sackUsed) acknowledgeNow(c)
+  else if (c.acksWanted < DUPLICATE_ACKS) c.acksWanted++
   if (c.outOfOrder.contains(left, right)) {
     duplicate(c, left, right)
     return
