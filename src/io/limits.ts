@@ -17,6 +17,7 @@ export const CONTROL_ANSWER_MOST = 16 * 1024 * 1024
 
 /** Rounds of taking the gateway's lock while others start and end at the same moment. Beyond: refused. */
 export const LOCK_TRIES = 16
+
 /** Connections that wait in the kernel until a listener accepts them; more are refused there. */
 export const LISTEN_BACKLOG = 1024
 

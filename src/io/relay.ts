@@ -8,6 +8,7 @@ import type { PvpnError } from '../core/errors.js'
 import type { ByteStream } from '../core/stream.js'
 import type { Bytes } from '../core/types.js'
 import { resetSocket } from './socket-reset.js'
+import { onTrueEnd } from './true-end.js'
 
 export interface RelayOptions {
   /** Bytes that were read from the socket before; they go first. */
@@ -45,13 +46,13 @@ export class Relay {
     stream.onWritable = () => this.#up(undefined)
     stream.onClose = (error) => this.#closed(error)
     if (options.head !== undefined && options.head.length > 0) this.#up(options.head)
-    if (options.ended === true || socket.readableEnded) this.#endUp()
+    if (options.ended === true) this.#endUp()
     if (socket.destroyed) {
       this.abort()
       return
     }
     socket.on('data', (chunk: Bytes) => this.#up(chunk))
-    socket.on('end', () => this.#endUp())
+    onTrueEnd(socket, () => this.#endUp())
     socket.on('drain', () => {
       this.#blocked = false
       this.#down()

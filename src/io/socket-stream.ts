@@ -6,6 +6,7 @@ import type { ByteStream } from '../core/stream.js'
 import type { Bytes, Endpoint } from '../core/types.js'
 import { resetSocket } from './socket-reset.js'
 import { fromSystemError } from './system-error.js'
+import { onTrueEnd } from './true-end.js'
 
 /** The socket must be connected and have `allowHalfOpen` set; the stream owns it from here on. */
 export function socketStream(socket: Socket): ByteStream {
@@ -32,7 +33,7 @@ class SocketStream implements ByteStream {
       port: socket.remotePort ?? 0,
     }
     socket.on('readable', () => this.onReadable())
-    socket.on('end', () => {
+    onTrueEnd(socket, () => {
       this.ended = true
       this.onReadable()
     })

@@ -4,6 +4,7 @@ import type { Environment } from '../../src/core/environment.js'
 import { isLoopback } from '../../src/core/listen-address.js'
 import { silentLogger } from '../../src/core/log.js'
 import { createDirect } from '../../src/environment/direct.js'
+import { onTrueEnd } from '../../src/io/true-end.js'
 import {
   createMixedListener,
   type MixedListener,
@@ -86,7 +87,7 @@ export class RawClient {
       this.received = Buffer.concat([this.received, chunk])
       wake()
     })
-    socket.on('end', () => {
+    onTrueEnd(socket, () => {
       this.ended = true
       wake()
     })
@@ -121,7 +122,8 @@ export class RawClient {
     const deadline = Date.now() + timeout
     while (!done()) {
       const left = deadline - Date.now()
-      if (left <= 0) throw new Error(`${what}: not within ${timeout} ms; got ${this.text()}`)
+      if (left <= 0)
+        throw new Error(`${what}: not within ${timeout} ms; got ${this.text().slice(0, 300)}`)
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, left)
         this.#wake = () => {
