@@ -32,6 +32,7 @@ const NAPI_VERSION = 8
 const sanitize = process.argv.includes('--sanitize')
 const force = process.argv.includes('--force')
 const must = process.argv.includes('--must')
+const target = join(OUTPUT, sanitize ? 'accel-sanitized.node' : 'accel.node')
 
 const COMMON = [
   '-std=c++17',
@@ -60,7 +61,6 @@ function main() {
   if (headers === undefined) return skip('package node-api-headers is missing')
   const sources = readdirSync(SOURCES).filter((name) => name.endsWith('.cc'))
   const flags = [...COMMON, ...(sanitize ? SANITIZED : RELEASE), `-I${headers}`]
-  const target = join(OUTPUT, sanitize ? 'accel-sanitized.node' : 'accel.node')
   const stamp = `${target}.stamp`
   const state = fingerprint(flags)
   if (!force && existsSync(target) && readStamp(stamp) === state) return
@@ -139,6 +139,8 @@ function readStamp(file) {
 }
 
 function skip(reason) {
+  // One of other sources must not be loaded by this version's loader.
+  rmSync(target, { force: true })
   console.log(`native addon not built: ${reason}; slower TypeScript twins are used`)
   if (must) process.exitCode = 1
 }

@@ -1,0 +1,65 @@
+/**
+ * Sealing and opening of packet batches by each implementation of `PacketCipher`: packets per second on
+ * one core, median of several rounds.
+ *
+ *   node build/bench/micro/cipher.js [SIZE …]
+ */
+import { PacketBatch } from '../../src/core/packet-batch.js'
+import type { PacketCipher } from '../../src/core/packet-cipher.js'
+import { AccelPacketCipher } from '../../src/crypto/packet-cipher-accel.js'
+import { NodePacketCipher } from '../../src/crypto/packet-cipher-node.js'
+import { accel, accelProblem } from '../../src/native/accel.js'
+
+const BATCH = 64
+const ROUNDS = 7
+const ROUND_MS = 300
+const sizes = process.argv.length > 2 ? process.argv.slice(2).map(Number) : [1420, 200]
+
+const key = new Uint8Array(32).fill(7)
+const native = accel()?.cipher
+const ciphers: { name: string; cipher: PacketCipher }[] = [
+  { name: 'node:crypto', cipher: new NodePacketCipher(key) },
+]
+if (native !== undefined)
+  ciphers.push({ name: 'addon', cipher: new AccelPacketCipher(native, key) })
+else console.log(accelProblem() ?? 'the addon is switched off')
+
+/** Packets per second. */
+function rate(step: () => void): number {
+  const rates: number[] = []
+  for (let round = 0; round < ROUNDS; round++) {
+    const start = performance.now()
+    let packets = 0
+    let now = start
+    for (; now - start < ROUND_MS; now = performance.now()) {
+      step()
+      packets += BATCH
+    }
+    rates.push((packets * 1000) / (now - start))
+  }
+  return rates.sort((a, b) => a - b)[ROUNDS >> 1] as number
+}
+
+for (const size of sizes) {
+  for (const { name, cipher } of ciphers) {
+    const batch = new PacketBatch({ capacity: BATCH, packetSize: size })
+    for (let i = 0; i < BATCH; i++) {
+      batch.place()
+      batch.commit(size)
+    }
+    const counters = Float64Array.from({ length: BATCH }, (_, i) => i)
+    const sealing = rate(() => {
+      batch.length.fill(size)
+      cipher.seal(batch, 0, BATCH, 0)
+    })
+    // Opening destroys what it opens, so that sealing it again is part of each step, and taken off.
+    const both = rate(() => {
+      batch.length.fill(size)
+      cipher.seal(batch, 0, BATCH, 0)
+      cipher.open(batch, 0, BATCH, counters)
+    })
+    const opening = 1 / (1 / both - 1 / sealing)
+    const text = (n: number): string => `${Math.round(n / 1e3)} k/s (${(1e6 / n).toFixed(2)} us)`
+    console.log(`${name}, ${size} bytes: seal ${text(sealing)}, open ${text(opening)}`)
+  }
+}
