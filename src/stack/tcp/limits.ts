@@ -44,8 +44,6 @@ export const SENT_SEGMENTS = 16_384
 export const SYN_RETRIES = 6
 /** Retransmissions of a SYN-ACK before the half-open connection is dropped. */
 export const SYN_ACK_RETRIES = 5
-/** Retransmissions without progress before ERR_TIMEOUT; also at least RETRANSMISSION_TIME must have passed. */
-export const RETRANSMISSIONS = 15
 /** Milliseconds without progress before ERR_TIMEOUT (RFC 9293 section 3.8.3: R2 at least 100 s). */
 export const RETRANSMISSION_TIME = 120_000
 /** SYNs resent at once because the far side still remembered an old connection, per connection; then time-outs decide. */

@@ -68,8 +68,8 @@ function controls(c: Connection, batch: PacketBatch, blocks: Int32Array): boolea
 
 /** Retransmissions and new data. True: there is more. */
 function stream(c: Connection, batch: PacketBatch): boolean {
-  const room = batch.packetSize - ipHeaderLength(c.remoteIp) - TCP_HEADER - TIMESTAMPS_LENGTH
-  const most = Math.min(c.mss, room)
+  const header = c.timestampsUsed ? TCP_HEADER + TIMESTAMPS_LENGTH : TCP_HEADER
+  const most = Math.min(c.mss, batch.packetSize - ipHeaderLength(c.remoteIp) - header)
   if (c.tailProbeWanted) {
     if (batch.full) return true
     c.tailProbeWanted = false

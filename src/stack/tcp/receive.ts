@@ -36,7 +36,10 @@ export function takeData(c: Connection, s: Segment): void {
     s.flags &= ~TCP_FIN
   }
   if (c.finSeen) length = Math.min(length, sequenceDistance(c.received, c.finSequence) - offset)
-  if (length <= 0) return
+  if (length <= 0) {
+    acknowledgeNow(c)
+    return
+  }
   if (c.stack.receiveMemory.held >= RECEIVE_TOTAL && c.incoming.held >= RECEIVE_SHARE) {
     c.stack.counters.drops.memory++
     acknowledgeNow(c)

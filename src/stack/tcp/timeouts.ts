@@ -66,7 +66,7 @@ export function rearm(c: Connection): void {
 
 function armFlight(c: Connection): void {
   c.timer = TIMER_RETRANSMISSION
-  c.timerAt = c.timeoutFrom + c.trip.timeout
+  c.timerAt = Math.min(c.timeoutFrom + c.trip.timeout, c.progressAt + RETRANSMISSION_TIME)
   if (c.reorderAt < c.timerAt) {
     c.timer = TIMER_REORDERING
     c.timerAt = c.reorderAt
@@ -94,7 +94,8 @@ function armPersist(c: Connection): void {
     c.timeoutFrom = c.stack.now
   }
   c.timer = TIMER_PERSIST
-  c.timerAt = c.timeoutFrom + c.trip.timeout
+  const heard = Math.max(c.progressAt, c.lastReceived)
+  c.timerAt = Math.min(c.timeoutFrom + c.trip.timeout, heard + RETRANSMISSION_TIME)
 }
 
 /** A deadline has passed. */

@@ -92,6 +92,17 @@ export class Script {
     return wrong
   }
 
+  /** Our initial sequence number. */
+  get iss(): number {
+    return this.#iss ?? 0
+  }
+
+  /** Lets time pass whatever is sent meanwhile. */
+  quiet(milliseconds: number): void {
+    this.#pass(milliseconds)
+    this.#out.length = 0
+  }
+
   #leftOver(line: string): string[] {
     const left = this.#out.splice(0).map((p) => this.#show(p))
     return left.length === 0 ? [] : [`before ${line}: unexpected ${left.join(', ')}`]
