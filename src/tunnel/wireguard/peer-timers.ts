@@ -23,8 +23,6 @@ export class PeerTimers {
   renewAt: Millis = NEVER
   /** No new session for long: wipe the keys. */
   wipeAt: Millis = NEVER
-  /** More data came after the one that `keepaliveAt` is for. */
-  #moreReceived = false
   /** Milliseconds; 0: off. */
   readonly #persistentInterval: number
   readonly #random: Random
@@ -52,7 +50,6 @@ export class PeerTimers {
     this.persistentAt = NEVER
     this.renewAt = NEVER
     this.wipeAt = NEVER
-    this.#moreReceived = false
   }
 
   retry(now: Millis, timeout: number): void {
@@ -62,7 +59,6 @@ export class PeerTimers {
   /** Anything that the peer can authenticate was sent: it serves as keepalive. */
   authenticatedSent(now: Millis): void {
     this.keepaliveAt = NEVER
-    this.#moreReceived = false
     this.#traversed(now)
   }
 
@@ -78,13 +74,6 @@ export class PeerTimers {
 
   dataReceived(now: Millis): void {
     if (this.keepaliveAt === NEVER) this.keepaliveAt = now + KEEPALIVE_TIMEOUT
-    else this.#moreReceived = true
-  }
-
-  /** The keepalive was asked for; data that came meanwhile wants another. */
-  keepaliveFired(now: Millis): void {
-    this.keepaliveAt = this.#moreReceived ? now + KEEPALIVE_TIMEOUT : NEVER
-    this.#moreReceived = false
   }
 
   sessionBegan(now: Millis, renewable: boolean, renewAfter: number): void {

@@ -54,6 +54,8 @@ export interface Interface {
 interface Attempt {
   readonly since: Millis
   handshakes: number
+  /** Has it lasted REKEY_ATTEMPT_TIME? */
+  long: boolean
 }
 
 const NEVER = Number.NEGATIVE_INFINITY
@@ -152,7 +154,7 @@ export class Peer {
   wantSession(now: Millis): void {
     if (this.#attempt !== undefined) return
     if (!this.endpoint.known && this.endpoint.configured === undefined) return
-    this.#attempt = { since: now, handshakes: 0 }
+    this.#attempt = newAttempt(now)
     const earliest = this.#lastInitiationSent + REKEY_TIMEOUT
     if (now < earliest) this.timers.retryAt = earliest
     else this.#initiate(now)
@@ -241,7 +243,7 @@ export class Peer {
     const moved = this.endpoint.setCandidates(addresses)
     if (!moved || this.#attempt === undefined) return
     if (known) this.endpoint.advance()
-    else this.#attempt = { since: now, handshakes: 0 }
+    else this.#attempt = newAttempt(now)
     this.#initiate(now)
   }
 
@@ -252,7 +254,7 @@ export class Peer {
       this.#wipe()
     }
     if (timers.keepaliveAt <= now) {
-      timers.keepaliveFired(now)
+      timers.keepaliveAt = Number.POSITIVE_INFINITY
       this.#keepaliveDue = true
     }
     if (timers.persistentAt <= now) {
@@ -283,7 +285,8 @@ export class Peer {
     const time = now - attempt.since
     if (known) this.#unanswered(attempt, time, now)
     else if (configured !== undefined) this.#interface.health.trying(unresolved(configured.host))
-    if (time >= REKEY_ATTEMPT_TIME) {
+    if (time >= REKEY_ATTEMPT_TIME && !attempt.long) {
+      attempt.long = true
       this.#interface.counters.drops.queue += this.#waiting.length
       this.#waiting.length = 0
       if (this.endpoint.configured === undefined) {
@@ -308,8 +311,7 @@ export class Peer {
   #initiate(now: Millis): void {
     const attempt = this.#attempt
     if (attempt === undefined) return
-    const slow = now - attempt.since >= REKEY_ATTEMPT_TIME
-    this.timers.retry(now, slow ? SLOW_RETRY_TIMEOUT : REKEY_TIMEOUT)
+    this.timers.retry(now, attempt.long ? SLOW_RETRY_TIMEOUT : REKEY_TIMEOUT)
     if (!this.endpoint.known) return
     this.#endHandshake()
     const { identity, indices, random, outgoing } = this.#interface
@@ -387,4 +389,8 @@ export class Peer {
     this.#interface.indices.free(keypair.localIndex)
     keypair.destroy()
   }
+}
+
+function newAttempt(now: Millis): Attempt {
+  return { since: now, handshakes: 0, long: false }
 }
