@@ -1,5 +1,5 @@
 /** The request-target forms that a proxy meets (RFC 9112 section 3.2). */
-import { parseHostPort, parseIp } from '../core/ip.js'
+import { parseHostPort, parseIpv6 } from '../core/ip.js'
 import type { Target } from '../core/types.js'
 
 export interface AbsoluteTarget {
@@ -33,6 +33,7 @@ export function parseAuthority(text: string, defaultPort?: number): Target | und
   if (!hasPort && defaultPort === undefined) return undefined
   const found = parseHostPort(hasPort ? bare : `${bare}:${defaultPort}`)
   if (found === undefined) return undefined
-  if (found.host.includes(':') && parseIp(found.host) === undefined) return undefined
+  // Brackets are for IPv6 alone (RFC 3986 section 3.2.2).
+  if (bare.startsWith('[') && parseIpv6(found.host) === undefined) return undefined
   return found
 }

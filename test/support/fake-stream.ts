@@ -62,9 +62,9 @@ export class FakeStream implements ByteStream {
   }
 }
 
-/** Waits until it holds; fails after two seconds. */
-export async function eventually(done: () => boolean, what = 'it'): Promise<void> {
-  for (let i = 0; i < 400; i++) {
+/** Waits until it holds; fails after `timeout` ms. */
+export async function eventually(done: () => boolean, what = 'it', timeout = 2_000): Promise<void> {
+  for (let i = 0; i < timeout / 5; i++) {
     if (done()) return
     await new Promise((resolve) => setTimeout(resolve, 5))
   }

@@ -168,3 +168,13 @@ export class RawClient {
 export function socks5Request(command: number, port: number): number[] {
   return [5, command, 0, 1, 127, 0, 0, 1, port >> 8, port & 255]
 }
+
+/** One SOCKS5 connection that sends a text, ends, and reads to the end. */
+export async function throughSocks(proxy: number, target: number, text: string): Promise<string> {
+  const client = await RawClient.open(proxy)
+  client.send([5, 1, 0, ...socks5Request(1, target), ...Buffer.from(text)])
+  client.socket.end()
+  const got = await client.rest()
+  await client.until(() => client.closed, 'close')
+  return got.slice(12)
+}
