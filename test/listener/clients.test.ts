@@ -1,15 +1,15 @@
 /** Programs and libraries that people use with proxies. */
 import { spawn } from 'node:child_process'
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { createServer, request } from 'node:http'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { fetch, ProxyAgent, WebSocket } from 'undici'
-import { WebSocketServer } from 'ws'
 import { absent, run } from '../support/clients.js'
 import { type Cleaner, startProxy, startServer } from '../support/proxy.js'
+import { echoWebSockets } from '../support/websocket-echo.js'
 
 const users = [{ name: 'ann', password: 'correct horse' }]
 
@@ -45,34 +45,50 @@ for (const [name, option] of [
   })
 }
 
-t.test('ssh goes through ProxyCommand nc -X 5', { skip: absent('sshd') || absent('nc') }, async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'pvpn-ssh-'))
-  t.teardown(() => rmSync(folder, { recursive: true }))
-  chmodSync(folder, 0o700)
-  for (const key of ['host', 'user']) {
-    await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', join(folder, key)])
-  }
-  // One sshd for each connection, on the socket as its standard input and output.
-  const sshd = await startServer(t, (socket) => {
-    const child = spawn('/usr/sbin/sshd', [
-      ...['-i', '-e', '-f', '/dev/null', '-h', join(folder, 'host')],
-      ...['-o', `AuthorizedKeysFile=${join(folder, 'user.pub')}`, '-o', 'StrictModes=no'],
-      ...['-o', 'UsePAM=no', '-o', 'PasswordAuthentication=no'],
+t.test(
+  'ssh goes through ProxyCommand nc -X 5',
+  { skip: absent('sshd') || absent('nc') },
+  async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'pvpn-ssh-'))
+    t.teardown(() => rmSync(folder, { recursive: true }))
+    chmodSync(folder, 0o700)
+    for (const key of ['host', 'user']) {
+      await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', join(folder, key)])
+    }
+    // What the service's start script would make.
+    if (process.getuid?.() === 0) mkdirSync('/run/sshd', { recursive: true })
+    // One sshd for each connection, on the socket as its standard input and output.
+    const sshd = await startServer(t, (socket) => {
+      const child = spawn('/usr/sbin/sshd', [
+        ...['-i', '-e', '-f', '/dev/null', '-h', join(folder, 'host')],
+        ...['-o', `AuthorizedKeysFile=${join(folder, 'user.pub')}`, '-o', 'StrictModes=no'],
+        ...['-o', 'UsePAM=no', '-o', 'PasswordAuthentication=no'],
+      ])
+      child.stdin.on('error', () => {})
+      socket.pipe(child.stdin)
+      child.stdout.pipe(socket)
+      child.on('exit', () => socket.destroySoon())
+      t.teardown(() => child.kill())
+    })
+    const proxy = await startProxy(t)
+    const { stdout, stderr } = await run('ssh', [
+      ...[
+        '-F',
+        '/dev/null',
+        '-i',
+        join(folder, 'user'),
+        '-p',
+        `${sshd.port}`,
+        '-o',
+        'BatchMode=yes',
+      ],
+      ...['-o', `UserKnownHostsFile=${join(folder, 'known')}`, '-o', 'StrictHostKeyChecking=no'],
+      ...['-o', `ProxyCommand=nc -X 5 -x 127.0.0.1:${proxy.port} %h %p`],
+      ...['127.0.0.1', 'echo from the far side; head -c 300000 /dev/zero | wc -c'],
     ])
-    child.stdin.on('error', () => {})
-    socket.pipe(child.stdin)
-    child.stdout.pipe(socket)
-    t.teardown(() => child.kill())
-  })
-  const proxy = await startProxy(t)
-  const { stdout, stderr } = await run('ssh', [
-    ...['-F', '/dev/null', '-i', join(folder, 'user'), '-p', `${sshd.port}`, '-o', 'BatchMode=yes'],
-    ...['-o', `UserKnownHostsFile=${join(folder, 'known')}`, '-o', 'StrictHostKeyChecking=no'],
-    ...['-o', `ProxyCommand=nc -X 5 -x 127.0.0.1:${proxy.port} %h %p`],
-    ...['127.0.0.1', 'echo from the far side; head -c 300000 /dev/zero | wc -c'],
-  ])
-  t.equal(stdout, 'from the far side\n300000\n', stderr)
-})
+    t.equal(stdout, 'from the far side\n300000\n', stderr)
+  },
+)
 
 t.test("Python's urllib uses the proxy variables", { skip: absent('python3') }, async (t) => {
   const page = await web(t)
@@ -130,11 +146,7 @@ t.test('node:http asks in absolute-form, with an agent that keeps its connection
 
 t.test('WebSocket echo: by Upgrade in absolute-form, and by CONNECT', async (t) => {
   const page = await web(t)
-  const sockets = new WebSocketServer({ server: page.server })
-  t.teardown(() => sockets.close())
-  sockets.on('connection', (socket) => {
-    socket.on('message', (data, binary) => socket.send(data, { binary }))
-  })
+  echoWebSockets(page.server)
   const proxy = await startProxy(t)
   const dispatcher = new ProxyAgent(`http://127.0.0.1:${proxy.port}`)
   t.teardown(() => dispatcher.close())

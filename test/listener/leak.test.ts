@@ -3,7 +3,13 @@ import { runInNewContext } from 'node:vm'
 import t from 'tap'
 import { eventually } from '../support/fake-stream.js'
 import { startOrigin } from '../support/http-origin.js'
-import { RawClient, socks5Request, startProxy, startServer, throughSocks } from '../support/proxy.js'
+import {
+  RawClient,
+  socks5Request,
+  startProxy,
+  startServer,
+  throughSocks,
+} from '../support/proxy.js'
 
 setFlagsFromString('--expose-gc')
 const gc: () => void = runInNewContext('gc')

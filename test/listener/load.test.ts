@@ -1,7 +1,13 @@
 import t from 'tap'
 import { eventually } from '../support/fake-stream.js'
 import { startOrigin } from '../support/http-origin.js'
-import { RawClient, socks5Request, startProxy, startServer, throughSocks } from '../support/proxy.js'
+import {
+  RawClient,
+  socks5Request,
+  startProxy,
+  startServer,
+  throughSocks,
+} from '../support/proxy.js'
 
 t.test('256 slow clients do not disturb the others, and are turned away in time', async (t) => {
   const echo = await startServer(t, (socket) => socket.pipe(socket))
