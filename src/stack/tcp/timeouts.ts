@@ -72,12 +72,21 @@ function armFlight(c: Connection): void {
     c.timerAt = c.reorderAt
     return
   }
-  if (c.sackUsed && !c.rack.probing && c.recovery.phase === OPEN && c.sent.sackedBytes === 0) {
+  if (probeAllowed(c)) {
     // In place of the time-out, when that would come first: the probe is the gentler of the two.
     const at = Math.max(c.lastSent, c.timeoutFrom) + probeTimeout(c)
     c.timer = TIMER_TAIL_PROBE
     c.timerAt = Math.min(at, c.timerAt)
   }
+}
+
+/**
+ * RFC 8985 section 7.2 probes only outside of recovery. We do so in fast recovery too: receivers that
+ * compress their SACKs may answer a whole flight with one ACK, and its loss would cost a time-out.
+ */
+function probeAllowed(c: Connection): boolean {
+  if (!c.sackUsed || c.rack.probing) return false
+  return c.recovery.phase === FAST || (c.recovery.phase === OPEN && c.sent.sackedBytes === 0)
 }
 
 /** RFC 8985 section 7.2. */
