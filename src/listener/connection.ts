@@ -35,6 +35,8 @@ export class Connection implements ConnectionInfo {
   user: string | undefined
   protocol: ProxyProtocol | undefined
   target: Target | undefined
+  /** Nothing is under way: the client has not asked yet, or has been answered and may ask again. */
+  idle = true
   /** Looked at once a second: past it, `onDeadline` is called. Infinity while nothing is awaited of the client. */
   deadline: Millis
   onDeadline: (now: Millis) => void = () => resetSocket(this.socket)
@@ -90,6 +92,7 @@ export class Connection implements ConnectionInfo {
   refuse(lastWord: Bytes | string | undefined, now: Millis, reader?: ClientReader): void {
     const { socket } = this
     reader?.release()
+    this.idle = false
     if (socket.destroyed) return
     this.deadline = now + this.timeouts.linger
     this.onDeadline = () => resetSocket(socket)

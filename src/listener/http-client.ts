@@ -50,6 +50,7 @@ export class HttpClient {
   /** The connection is no longer HTTP, or is being refused. */
   detach(): void {
     this.#detached = true
+    this.connection.idle = false
     this.connection.deadline = Number.POSITIVE_INFINITY
     this.#upstream.close()
   }
@@ -73,6 +74,7 @@ export class HttpClient {
       resetSocket(this.connection.socket)
       return
     }
+    this.connection.idle = false
     this.connection.deadline = Number.POSITIVE_INFINITY
     this.#queue.push({ request, response })
     if (this.#current === undefined) void this.#work()
@@ -87,6 +89,7 @@ export class HttpClient {
     }
     if (this.#detached) return
     const now = this.#context.now()
+    this.connection.idle = true
     this.#idleSince = now
     this.#bytesWhenIdle = this.connection.socket.bytesRead
     this.connection.deadline = now + this.connection.timeouts.head

@@ -50,7 +50,10 @@ export interface ListenerCounters {
 export interface MixedListener {
   /** Binds. Rejects with ERR_CONFIG when the address cannot be had or may not be opened without users. */
   start(): Promise<void>
-  /** Accepts no more, gives open connections `grace` milliseconds (default 0) to end, then resets them. */
+  /**
+   * Accepts no more, closes connections where nothing is under way, gives the others `grace`
+   * milliseconds (default 0) to end, then resets them.
+   */
   stop(grace?: Millis): Promise<void>
   /**
    * Serves a socket that another process has accepted. `head` is what was read from it already;
@@ -124,6 +127,9 @@ class MixedPort implements MixedListener {
   async stop(grace: Millis = 0): Promise<void> {
     this.#listener?.close()
     this.#listener = undefined
+    for (const connection of this.#connections.values()) {
+      if (connection.idle) connection.socket.destroy()
+    }
     if (grace > 0 && this.#connections.size > 0) {
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, grace)

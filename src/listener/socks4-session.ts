@@ -23,6 +23,7 @@ export async function serveSocks4(
   try {
     const request = await reader.parse(parseSocks4Request)
     connection.deadline = Number.POSITIVE_INFINITY
+    connection.idle = false
     connection.target = request.target
     if (!context.authenticator.open) {
       // SOCKS4 has no password: where users are wanted nobody can be let in by it.

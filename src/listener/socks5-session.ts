@@ -38,6 +38,7 @@ export async function serveSocks5(
     if (!(await admit(context, connection, reader))) return
     const request = await reader.parse(parseSocks5Request)
     connection.deadline = Number.POSITIVE_INFINITY
+    connection.idle = false
     if (request.target === undefined) {
       connection.refuse(encodeSocks5Reply(REPLY_ADDRESS_UNSUPPORTED), context.now(), reader)
       return

@@ -149,11 +149,14 @@ t.test('stopping gives open connections their grace, and then resets them', asyn
     return client
   }
   const [ending, lasting] = [await open(), await open()]
+  const idle = await RawClient.open(proxy.port)
   let stopped = false
   const stopping = proxy.listener.stop(300).then(() => {
     stopped = true
   })
   await t.rejects(RawClient.open(proxy.port), { code: 'ECONNREFUSED' })
+  t.equal(await idle.rest(), '', 'closed at once')
+  idle.close()
   ending.send('still served')
   ending.socket.end()
   t.equal(await ending.rest(), 'still served')
