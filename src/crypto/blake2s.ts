@@ -1,6 +1,7 @@
 /** BLAKE2s (RFC 7693) as WireGuard uses it: hash, HMAC and Noise's key derivation, and the keyed 16-byte MAC. */
 import { createHash, createHmac } from 'node:crypto'
 import { blake2s } from '@noble/hashes/blake2.js'
+import { u8 } from '../core/bytes.js'
 import type { Bytes } from '../core/types.js'
 
 export const HASH_SIZE = 32
@@ -24,6 +25,14 @@ export function hmac(key: Bytes, ...parts: readonly Bytes[]): Bytes {
 export function mac(key: Bytes, message: Bytes): Bytes {
   // node:crypto has no keyed mode and no shorter output.
   return blake2s(message, { key, dkLen: MAC_SIZE })
+}
+
+/** Is this the MAC of the message at `expected[at …]`? Takes the same time wherever it differs. */
+export function macMatches(key: Bytes, message: Bytes, expected: Bytes, at: number): boolean {
+  const computed = mac(key, message)
+  let difference = 0
+  for (let i = 0; i < MAC_SIZE; i++) difference |= u8(computed, i) ^ u8(expected, at + i)
+  return difference === 0
 }
 
 /** Noise's HKDF (revision 34 section 4.3) with one output: the next chaining key. */

@@ -3,6 +3,8 @@ import t from 'tap'
 import { labSkip } from '../support/namespace.js'
 import { type LabOptions, PROGRAMS, WireguardGoLab } from './wireguard-go-lab.js'
 
+t.setTimeout(300_000)
+
 const SECONDS = 140
 const skip = process.env.LAB_LONG === '1' ? labSkip(...PROGRAMS) : 'takes 140 s: set LAB_LONG=1'
 

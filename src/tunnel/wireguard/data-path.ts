@@ -12,7 +12,15 @@ import type { Counters } from './counters.js'
 import type { HandshakeIntake } from './handshake-intake.js'
 import type { IndexTable } from './index-table.js'
 import type { Keypair } from './keypair.js'
-import { DATA, DATA_HEADER, DATA_MINIMUM, messageIndex, messageType, PADDING } from './message.js'
+import {
+  DATA,
+  DATA_HEADER,
+  DATA_MINIMUM,
+  isHandshakeSize,
+  messageIndex,
+  messageType,
+  PADDING,
+} from './message.js'
 import { appendMessage } from './outgoing.js'
 import type { Peer } from './peer.js'
 import { REJECT_AFTER_MESSAGES } from './timing.js'
@@ -45,9 +53,7 @@ export class DataPath {
       else if (length >= DATA_MINIMUM && messageType(batch.bytes, at) === DATA) {
         i = this.#receiveRun(batch, i, now)
       } else {
-        const from = batch.address.subarray(i * ADDRESS_SIZE, (i + 1) * ADDRESS_SIZE)
-        this.#o.intake.receive(batch.view(i), from, now)
-        batch.length[i] = 0
+        this.#receiveHandshake(batch, i, now)
         i++
       }
     }
@@ -99,6 +105,16 @@ export class DataPath {
     const keepalive = peer.takeKeepalive(now)
     if (keepalive === undefined) return
     appendMessage(batch, keepalive, peer.endpoint.current, this.#o.counters)
+  }
+
+  #receiveHandshake(batch: PacketBatch, i: number, now: Millis): void {
+    if (isHandshakeSize(batch.length[i] as number)) {
+      const from = batch.address.subarray(i * ADDRESS_SIZE, (i + 1) * ADDRESS_SIZE)
+      this.#o.intake.receive(batch.view(i), from, now)
+    } else {
+      this.#o.counters.drops.malformed++
+    }
+    batch.length[i] = 0
   }
 
   /** Opens the run of data messages of one session that begins at slot `from`; returns where it ends. */

@@ -28,10 +28,10 @@ export class HandshakeIntake {
     this.#peers = new Map(peers.map((peer) => [keyText(peer.remote.publicKey), peer]))
   }
 
-  /** A datagram that is not data, from this socket address. */
+  /** A datagram of a size that `isHandshakeSize` knows, from this socket address. */
   receive(message: Bytes, from: Bytes, now: Millis): void {
     const { drops } = this.#interface.counters
-    const type = message.length < 4 ? 0 : messageType(message, 0)
+    const type = messageType(message, 0)
     if (type === COOKIE_REPLY && message.length === COOKIE_REPLY_SIZE) {
       const entry = this.#interface.indices.get(messageIndex(message, 4))
       if (entry === undefined || !entry.peer.macs.takeCookie(message, now)) drops.handshake++

@@ -2,11 +2,11 @@
  * mac1 and mac2 of handshake messages, and cookies (paper sections 5.3 and 5.4.7). mac1 shows that
  * the sender knows whom it writes to; mac2 that it receives what is sent to its address.
  */
-import { equalBytes, set32le } from '../../core/bytes.js'
+import { set32le } from '../../core/bytes.js'
 import { ADDRESS_SIZE } from '../../core/packet-batch.js'
 import type { Bytes, Millis, Random } from '../../core/types.js'
 import { XNONCE_SIZE, xopen, xseal } from '../../crypto/aead.js'
-import { hash, MAC_SIZE, mac } from '../../crypto/blake2s.js'
+import { hash, MAC_SIZE, mac, macMatches } from '../../crypto/blake2s.js'
 import { COOKIE_REPLY, COOKIE_REPLY_SIZE, MACS_SIZE, messageIndex, newMessage } from './message.js'
 import { COOKIE_LIFETIME } from './timing.js'
 
@@ -70,15 +70,14 @@ export class MacChecker {
 
   mac1Valid(message: Bytes): boolean {
     const at = message.length - MACS_SIZE
-    return equalBytes(mac(this.#mac1Key, message.subarray(0, at)), 0, message, at, MAC_SIZE)
+    return macMatches(this.#mac1Key, message.subarray(0, at), message, at)
   }
 
   /** Does mac2 prove that the sender receives at this address? */
   mac2Valid(message: Bytes, address: Bytes, now: Millis): boolean {
     if (now >= this.#secretUntil) return false
     const at = message.length - MAC_SIZE
-    const expected = mac(this.#cookie(address), message.subarray(0, at))
-    return equalBytes(expected, 0, message, at, MAC_SIZE)
+    return macMatches(this.#cookie(address), message.subarray(0, at), message, at)
   }
 
   /** The reply that gives the sender of a handshake message (mac1 checked) a cookie for its address. */

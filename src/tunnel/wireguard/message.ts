@@ -26,6 +26,11 @@ export const PADDING = 16
 /** mac1 and mac2 are the last 32 bytes of a handshake message. */
 export const MACS_SIZE = 32
 
+/** Could a datagram of this size be anything but data? */
+export function isHandshakeSize(length: number): boolean {
+  return length === INITIATION_SIZE || length === RESPONSE_SIZE || length === COOKIE_REPLY_SIZE
+}
+
 export function messageType(bytes: Bytes, at: number): number {
   return u32le(bytes, at)
 }

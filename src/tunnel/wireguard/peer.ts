@@ -19,11 +19,12 @@ import {
 import { type Health, noAnswer, unresolved } from './health.js'
 import type { IndexTable } from './index-table.js'
 import { Keypair } from './keypair.js'
-import { WG_INITIATION_INTERVAL, WG_RETIRED_SESSIONS, WG_WAITING_PACKETS } from './limits.js'
+import { WG_INITIATION_INTERVAL, WG_WAITING_PACKETS } from './limits.js'
 import { MacWriter } from './macs.js'
 import type { Outgoing } from './outgoing.js'
 import { PeerEndpoint } from './peer-endpoint.js'
 import { PeerTimers } from './peer-timers.js'
+import { Sessions } from './sessions.js'
 import { isLater, TIMESTAMP_SIZE } from './tai64n.js'
 import {
   DOWN_AFTER_TIME,
@@ -66,15 +67,7 @@ export class Peer {
   readonly remote: RemoteIdentity
   readonly allowedIps: readonly Prefix[]
   readonly timers: PeerTimers
-  /** Seals what we send, once it is confirmed; opens what we receive. */
-  current: Keypair | undefined
-  /**
-   * Newest first; these only open packets still under way. The paper has one, but when both ends
-   * initiate at once packets may be under way in two.
-   */
-  #retired: Keypair[] = []
-  /** A session that we answered to; becomes current with the first packet received in it. */
-  #next: Keypair | undefined
+  readonly #sessions: Sessions
   #handshake: InitiatorState | undefined
   #attempt: Attempt | undefined
   readonly #waiting: Bytes[] = []
@@ -90,6 +83,7 @@ export class Peer {
 
   constructor(options: WireguardPeerOptions, shared: Interface) {
     this.#interface = shared
+    this.#sessions = new Sessions(shared.indices)
     this.endpoint = new PeerEndpoint(options.endpoint)
     this.macs = new MacWriter(options.publicKey)
     const { privateKey } = shared.identity
@@ -112,12 +106,17 @@ export class Peer {
 
   /** Wipes all keys and stops everything. */
   close(): void {
-    this.#wipe()
+    this.#sessions.wipe()
     this.#endHandshake()
     this.#attempt = undefined
     this.#waiting.length = 0
     this.#keepaliveDue = false
     this.timers.clear()
+  }
+
+  /** The session that seals what we send. */
+  get current(): Keypair | undefined {
+    return this.#sessions.current
   }
 
   /** Is there something for `poll` to take: packets that waited, or a keepalive? */
@@ -174,8 +173,12 @@ export class Peer {
     this.#lastReceived = now
     this.timers.authenticatedReceived(now)
     if (data) this.timers.dataReceived(now)
-    if (keypair === this.#next) this.#confirm(keypair, now)
-    else if (keypair === this.current) this.#interface.health.alive(this)
+    if (this.#sessions.confirm(keypair, now)) {
+      this.#endHandshake()
+      this.#completed(now)
+    } else if (keypair === this.current) {
+      this.#interface.health.alive(this)
+    }
     const age = now - keypair.created
     if (!keypair.renewalAsked && keypair.initiator && age >= REKEY_ON_RECEIVE_TIME) {
       keypair.renewalAsked = true
@@ -202,8 +205,7 @@ export class Peer {
     outgoing.push(response.message, this.endpoint.current)
     this.timers.authenticatedReceived(now)
     this.timers.authenticatedSent(now)
-    this.#retire(this.#next, now)
-    this.#next = this.#begin(response.keys, false, now)
+    this.#sessions.answered(this.#keypair(response.keys, false, now), now)
     return true
   }
 
@@ -218,12 +220,7 @@ export class Peer {
     this.#lastReceived = now
     this.endpoint.learn(from, 0)
     this.timers.authenticatedReceived(now)
-    const keypair = this.#begin(keys, true, now)
-    // Both ends may have initiated at once: the peer may be sending in the session that we answered to.
-    this.#retire(this.current, now)
-    this.#retire(this.#next, now)
-    this.#next = undefined
-    this.current = keypair
+    this.#sessions.initiated(this.#keypair(keys, true, now), now)
     // The peer may not send before it has heard from us in the new session.
     this.#keepaliveDue = true
     this.#completed(now)
@@ -251,7 +248,7 @@ export class Peer {
     const { timers } = this
     if (timers.wipeAt <= now) {
       timers.wipeAt = Number.POSITIVE_INFINITY
-      this.#wipe()
+      this.#sessions.wipe()
     }
     if (timers.keepaliveAt <= now) {
       timers.keepaliveAt = Number.POSITIVE_INFINITY
@@ -336,21 +333,10 @@ export class Peer {
     this.#interface.resolve(this)
   }
 
-  #begin(keys: SessionKeys, initiator: boolean, now: Millis): Keypair {
-    const keypair = new Keypair(keys, initiator, this.#interface.packetCipher, now)
-    this.#interface.indices.promote(keypair)
+  #keypair(keys: SessionKeys, initiator: boolean, now: Millis): Keypair {
     const renewable = this.endpoint.configured !== undefined
     this.timers.sessionBegan(now, renewable, initiator ? REKEY_AFTER_TIME : REKEY_ON_RECEIVE_TIME)
-    return keypair
-  }
-
-  /** The first packet in a session that we answered to: the peer has it too. */
-  #confirm(keypair: Keypair, now: Millis): void {
-    this.#retire(this.current, now)
-    this.current = keypair
-    this.#next = undefined
-    this.#endHandshake()
-    this.#completed(now)
+    return new Keypair(keys, initiator, this.#interface.packetCipher, now)
   }
 
   #completed(now: Millis): void {
@@ -366,28 +352,6 @@ export class Peer {
     wipeInitiator(state)
     this.#interface.indices.free(state.localIndex)
     this.#handshake = undefined
-  }
-
-  #retire(keypair: Keypair | undefined, now: Millis): void {
-    if (keypair !== undefined) this.#retired.unshift(keypair)
-    const keep = this.#retired.filter((k, i) => i < WG_RETIRED_SESSIONS && !k.expired(now))
-    for (const other of this.#retired) if (!keep.includes(other)) this.#destroy(other)
-    this.#retired = keep
-  }
-
-  #wipe(): void {
-    for (const keypair of this.#retired) this.#destroy(keypair)
-    this.#destroy(this.current)
-    this.#destroy(this.#next)
-    this.#retired = []
-    this.current = undefined
-    this.#next = undefined
-  }
-
-  #destroy(keypair: Keypair | undefined): void {
-    if (keypair === undefined) return
-    this.#interface.indices.free(keypair.localIndex)
-    keypair.destroy()
   }
 }
 
