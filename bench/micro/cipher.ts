@@ -8,6 +8,7 @@ import { PacketBatch } from '../../src/core/packet-batch.js'
 import type { PacketCipher } from '../../src/core/packet-cipher.js'
 import { AccelPacketCipher } from '../../src/crypto/packet-cipher-accel.js'
 import { NodePacketCipher } from '../../src/crypto/packet-cipher-node.js'
+import { WasmPacketCipher, wasmChaCha } from '../../src/crypto/packet-cipher-wasm.js'
 import { accel, accelProblem } from '../../src/native/accel.js'
 
 const BATCH = 64
@@ -20,6 +21,8 @@ const native = accel()?.cipher
 const ciphers: { name: string; cipher: PacketCipher }[] = [
   { name: 'node:crypto', cipher: new NodePacketCipher(key) },
 ]
+const wasm = wasmChaCha()
+if (wasm !== null) ciphers.push({ name: 'WebAssembly', cipher: new WasmPacketCipher(wasm, key) })
 if (native !== undefined)
   ciphers.push({ name: 'addon', cipher: new AccelPacketCipher(native, key) })
 else console.log(accelProblem() ?? 'the addon is switched off')

@@ -1,8 +1,8 @@
 /**
  * Authenticated encryption of whole batches under one key. Nonces are the packet counter: for
  * ChaCha20-Poly1305 four zero bytes and the counter as 64-bit little-endian (RFC 8439 section 2.8,
- * WireGuard's form). No associated data. Two implementations, `node:crypto` per packet and the
- * addon per batch, are held to the same tests.
+ * WireGuard's form). No associated data. Three implementations, the addon's for
+ * whole batches, WebAssembly's and `node:crypto`'s per packet, are held to the same tests.
  */
 import type { PacketBatch } from './packet-batch.js'
 import type { Bytes } from './types.js'

@@ -4,6 +4,7 @@ import { set64le } from '../core/bytes.js'
 import type { PacketBatch } from '../core/packet-batch.js'
 import { type PacketCipher, TAG_SIZE } from '../core/packet-cipher.js'
 import type { Bytes } from '../core/types.js'
+import { checkCounter, checkKey, checkSlots, isCounter } from './packet-cipher-checks.js'
 
 const ALGORITHM = 'chacha20-poly1305'
 const OPTIONS = { authTagLength: TAG_SIZE } as const
@@ -14,17 +15,13 @@ export class NodePacketCipher implements PacketCipher {
   #destroyed = false
 
   constructor(key: Bytes) {
-    if (key.length !== 32) throw new RangeError("the key's size does not fit the algorithm")
+    checkKey(key)
     this.#key = Uint8Array.from(key)
   }
 
   seal(batch: PacketBatch, from: number, to: number, counter: number): void {
-    this.#check(batch, from, to, batch.capacity)
-    // No counter may wrap or be rounded to one used before.
-    const most = Number.MAX_SAFE_INTEGER - (to - from)
-    if (!Number.isSafeInteger(counter) || counter < 0 || counter > most) {
-      throw new RangeError('counter out of range')
-    }
+    checkSlots(batch, from, to, batch.capacity, this.#destroyed)
+    checkCounter(counter, to - from)
     for (let i = from; i < to; i++) {
       const length = batch.length[i] as number
       if (length <= 0) continue
@@ -43,7 +40,7 @@ export class NodePacketCipher implements PacketCipher {
   }
 
   open(batch: PacketBatch, from: number, to: number, counters: Float64Array): void {
-    this.#check(batch, from, to, Math.min(batch.capacity, counters.length))
+    checkSlots(batch, from, to, Math.min(batch.capacity, counters.length), this.#destroyed)
     for (let i = from; i < to; i++) {
       const length = batch.length[i] as number
       if (length <= 0) continue
@@ -57,18 +54,9 @@ export class NodePacketCipher implements PacketCipher {
     this.#destroyed = true
   }
 
-  #check(batch: PacketBatch, from: number, to: number, most: number): void {
-    if (this.#destroyed) throw new Error("the cipher's key was forgotten")
-    const whole = Number.isInteger(from) && Number.isInteger(to)
-    if (!whole || from < 0 || from > to || to > most || to > batch.length.length) {
-      throw new RangeError('slots out of range')
-    }
-  }
-
   #openOne(bytes: Bytes, at: number, length: number, counter: number): number {
     const plain = length - TAG_SIZE
-    if (plain < 0 || at < 0 || at + length > bytes.length) return -1
-    if (!(counter >= 0 && counter < 2 ** 64)) return -1
+    if (plain < 0 || at < 0 || at + length > bytes.length || !isCounter(counter)) return -1
     set64le(this.#nonce, 4, counter)
     const decipher = createDecipheriv(ALGORITHM, this.#key, this.#nonce, OPTIONS)
     decipher.setAuthTag(bytes.subarray(at + plain, at + length))

@@ -1,8 +1,9 @@
-/** Both implementations of PacketCipher, for the tests that hold them to one behaviour. */
+/** The implementations of PacketCipher, for the tests that hold them to one behaviour. */
 import type { PacketCipher } from '../../src/core/packet-cipher.js'
 import type { Bytes } from '../../src/core/types.js'
 import { AccelPacketCipher } from '../../src/crypto/packet-cipher-accel.js'
 import { NodePacketCipher } from '../../src/crypto/packet-cipher-node.js'
+import { WasmPacketCipher, wasmChaCha } from '../../src/crypto/packet-cipher-wasm.js'
 import { accel, accelProblem } from '../../src/native/accel.js'
 
 const native = accel()?.cipher
@@ -19,7 +20,19 @@ export function accelCipher(key: Bytes): PacketCipher {
   return new AccelPacketCipher(native, key)
 }
 
+const wasm = wasmChaCha()
+
+/** Why WebAssembly can't be tested, or false. */
+export const skipWasm: string | false = wasm === null && 'no WebAssembly with vectors'
+
+/** Only when `skipWasm` is false. */
+export function wasmCipher(key: Bytes): PacketCipher {
+  if (wasm === null) throw new Error('no WebAssembly')
+  return new WasmPacketCipher(wasm, key)
+}
+
 export const CIPHERS = [
   { name: 'node:crypto', make: nodeCipher, skip: false as string | false },
+  { name: 'WebAssembly', make: wasmCipher, skip: skipWasm },
   { name: 'addon', make: accelCipher, skip: skipAccel },
 ]
