@@ -166,6 +166,8 @@ export class Connection implements TcpSocket {
   lastReceived: Millis = 0
   probes = 0
   keepAlives = 0
+  /** When the next keep-alive goes out, once one was sent without an answer. */
+  keepAliveAt: Millis = NEVER
 
   constructor(
     stack: TcpContext,
@@ -302,7 +304,7 @@ export class Connection implements TcpSocket {
   /** Both directions are done. */
   finish(timeWait: boolean): void {
     this.stack.release(this, timeWait)
-    this.#forgetUnsent()
+    this.#forgetBuffers()
     this.#tellWhenDone()
   }
 
@@ -310,10 +312,11 @@ export class Connection implements TcpSocket {
     this.state = 'CLOSED'
     this.acceptor?.lost(this)
     this.stack.release(this, false)
-    this.#forgetUnsent()
+    this.#forgetBuffers()
   }
 
-  #forgetUnsent(): void {
+  #forgetBuffers(): void {
+    this.incoming.detach()
     this.stack.sendMemory.held -= this.unsent.size
     this.unsent.reset(this.unsent.end)
     this.sent.clear()

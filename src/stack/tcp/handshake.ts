@@ -154,6 +154,8 @@ function synchronized(c: Connection): void {
   c.progressAt = c.stack.now
   c.timeoutFrom = c.stack.now
   c.lastReceived = c.stack.now
+  // A path that lost the SYN is not to be flooded (RFC 5681 section 3.1).
+  if (c.synRetries > 0) c.congestion.window = c.mss
   c.tell(c.acceptor === undefined ? CONNECTED : ACCEPTED)
 }
 

@@ -35,7 +35,8 @@ export function pathChanged(c: Connection): void {
     c.trip.backoff = 0
     c.synWanted = true
   } else if (c.state !== 'SYN-RECEIVED') {
-    pathShrunk(c)
+    setSegmentSize(c)
+    c.sent.split(c.mss)
     if (c.trip.backoff > 0) {
       c.trip.backoff = 0
       if (c.sent.count > 0) c.sent.markLost(c.sent.first)

@@ -17,7 +17,7 @@ export interface MemoryAccount {
 }
 
 export class ReceiveBuffer {
-  readonly #account: MemoryAccount
+  #account: MemoryAccount
   #chunks: Bytes[] = []
   /** Read position in the first chunk. */
   #head = 0
@@ -94,6 +94,12 @@ export class ReceiveBuffer {
     }
     this.release()
     return out
+  }
+
+  /** The connection is over: what is left belongs to its user alone, who may never come for it. */
+  detach(): void {
+    this.#account.held -= this.#capacity
+    this.#account = { held: this.#capacity }
   }
 
   /** Forgets everything and gives the memory back. */

@@ -35,9 +35,7 @@ function keepAliveAt(c: Connection): Millis {
     case 'CLOSE-WAIT':
     case 'FIN-WAIT-2':
       if (c.timer !== TIMER_NONE) return NEVER
-      return c.keepAlives === 0
-        ? c.lastReceived + KEEP_ALIVE_IDLE
-        : c.lastReceived + KEEP_ALIVE_IDLE + c.keepAlives * KEEP_ALIVE_INTERVAL
+      return c.keepAlives === 0 ? c.lastReceived + KEEP_ALIVE_IDLE : c.keepAliveAt
     default:
       return NEVER
   }
@@ -66,7 +64,7 @@ export function rearm(c: Connection): void {
 
 function armFlight(c: Connection): void {
   c.timer = TIMER_RETRANSMISSION
-  c.timerAt = Math.min(c.timeoutFrom + c.trip.timeout, c.progressAt + RETRANSMISSION_TIME)
+  c.timerAt = Math.min(c.timeoutFrom + c.trip.timeout, stalledSince(c) + RETRANSMISSION_TIME)
   if (c.reorderAt < c.timerAt) {
     c.timer = TIMER_REORDERING
     c.timerAt = c.reorderAt
@@ -78,6 +76,12 @@ function armFlight(c: Connection): void {
     c.timer = TIMER_TAIL_PROBE
     c.timerAt = Math.min(at, c.timerAt)
   }
+}
+
+/** Since when nothing gets through. A far side that answers may keep its window shut as long as it likes (RFC 9293 section 3.8.6.1), even over what is in flight. */
+function stalledSince(c: Connection): Millis {
+  const shut = c.sent.count === 0 || c.sendWindow === 0
+  return shut ? Math.max(c.progressAt, c.lastReceived) : c.progressAt
 }
 
 /**
@@ -103,8 +107,7 @@ function armPersist(c: Connection): void {
     c.timeoutFrom = c.stack.now
   }
   c.timer = TIMER_PERSIST
-  const heard = Math.max(c.progressAt, c.lastReceived)
-  c.timerAt = Math.min(c.timeoutFrom + c.trip.timeout, heard + RETRANSMISSION_TIME)
+  c.timerAt = Math.min(c.timeoutFrom + c.trip.timeout, stalledSince(c) + RETRANSMISSION_TIME)
 }
 
 /** A deadline has passed. */
@@ -121,6 +124,7 @@ export function fire(c: Connection): void {
       return
     }
     c.keepAlives++
+    c.keepAliveAt = now + KEEP_ALIVE_INTERVAL
     poke(c)
   }
   if (c.timerAt > now) return
@@ -170,7 +174,7 @@ function synchronizeTimeout(c: Connection): void {
 function retransmissionTimeout(c: Connection): void {
   const { stack, sent, recovery, congestion, trip, rack } = c
   stack.counters.timeouts++
-  if (stack.now - c.progressAt >= RETRANSMISSION_TIME) {
+  if (stack.now - stalledSince(c) >= RETRANSMISSION_TIME) {
     c.timedOut()
     return
   }
@@ -202,7 +206,7 @@ function reorderingTimeout(c: Connection): void {
 
 function persistTimeout(c: Connection): void {
   const { stack, trip } = c
-  if (stack.now - Math.max(c.progressAt, c.lastReceived) >= RETRANSMISSION_TIME) {
+  if (stack.now - stalledSince(c) >= RETRANSMISSION_TIME) {
     c.timedOut()
     return
   }

@@ -8,13 +8,14 @@ import { FIN, LOST, NONE, SACKED, SentSegments } from '../../../src/stack/tcp/se
 import { SeededRandom } from '../../sim/random.js'
 
 t.test('send buffer: any piece reads back as written, small and large writes mixed', async (t) => {
-  for (let seed = 1; seed <= 100; seed++) {
+  for (let seed = 1; seed <= 50; seed++) {
     const r = new SeededRandom(seed)
     const start = r.word()
     const buffer = new SendBuffer()
     buffer.reset(start)
     let model: number[] = []
     let gone = 0
+    let wrong = 0
     for (let step = 0; step < 200; step++) {
       if (r.chance(0.5)) {
         const bytes = new Uint8Array(r.chance(0.7) ? r.between(1, 100) : r.between(1000, 3000))
@@ -31,19 +32,19 @@ t.test('send buffer: any piece reads back as written, small and large writes mix
         const length = r.between(1, model.length - from)
         const out = new Uint8Array(length + 2)
         buffer.copy((start + gone + from) | 0, length, out, 1)
-        t.same([...out.subarray(1, length + 1)], model.slice(from, from + length))
-        t.equal(out[0], 0)
-        t.equal(out[length + 1], 0)
+        for (let i = 0; i < length; i++) if (out[i + 1] !== model[from + i]) wrong++
+        if (out[0] !== 0 || out[length + 1] !== 0) wrong++
       }
-      if (buffer.size !== model.length) t.fail(`size ${buffer.size}, not ${model.length}`)
+      if (buffer.size !== model.length) wrong++
     }
+    t.equal(wrong, 0, `seed ${seed}`)
   }
 })
 
 t.test(
   'receive buffer: data in any order comes out in order, held memory is accounted',
   async (t) => {
-    for (let seed = 1; seed <= 200; seed++) {
+    for (let seed = 1; seed <= 60; seed++) {
       const r = new SeededRandom(seed)
       const account = { held: 0 }
       const buffer = new ReceiveBuffer(account)
