@@ -19,6 +19,7 @@ import {
   removeFile,
   writeToken,
 } from '../io/runtime-folder.js'
+import { accelProblem } from '../native/accel.js'
 
 export interface RunGatewayOptions {
   readonly configuration: GatewayOptions
@@ -53,6 +54,8 @@ export async function runGateway(options: RunGatewayOptions): Promise<RunningGat
   const { folder, logger } = options
   await makeRuntimeFolder(folder)
   const lock = await takeGatewayLock(folder)
+  const slower = accelProblem()
+  if (slower !== undefined) logger.info({}, slower)
   let control: ControlServer | undefined
   const supervisor = new Supervisor({
     ...options,
