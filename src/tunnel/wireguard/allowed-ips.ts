@@ -2,7 +2,7 @@
  * Cryptokey routing: a binary trie per address family from prefix to peer, longest match. A node is
  * an index in three arrays, so that a look-up makes nothing; under `0.0.0.0/0` alone it is one step.
  */
-import { u8 } from '../../core/bytes.js'
+import { i32, u8 } from '../../core/bytes.js'
 import type { Prefix } from '../../core/ip.js'
 import type { Bytes } from '../../core/types.js'
 
@@ -47,15 +47,24 @@ class Trie {
 export class AllowedIps {
   readonly #v4 = new Trie()
   readonly #v6 = new Trie()
+  /** The last IPv4 look-up: packets of one connection come in rows. */
+  #lastAddress = 0
+  #lastOwner: number | undefined
 
   /** Of two peers with the same prefix the later one has it, as with `wg set`. */
   insert(prefix: Prefix, peer: number): void {
     const trie = prefix.address.length === 4 ? this.#v4 : this.#v6
     trie.insert(prefix, peer)
+    this.#lastOwner = undefined
   }
 
   /** The peer's number for the address of this family at this place; -1: none. */
   lookup(family: 4 | 6, bytes: Bytes, at: number): number {
-    return family === 4 ? this.#v4.lookup(bytes, at, 32) : this.#v6.lookup(bytes, at, 128)
+    if (family === 6) return this.#v6.lookup(bytes, at, 128)
+    const address = i32(bytes, at)
+    if (this.#lastOwner !== undefined && address === this.#lastAddress) return this.#lastOwner
+    this.#lastAddress = address
+    this.#lastOwner = this.#v4.lookup(bytes, at, 32)
+    return this.#lastOwner
   }
 }

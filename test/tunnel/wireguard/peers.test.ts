@@ -1,5 +1,7 @@
 /** Several peers, AllowedIPs outwards and inwards, roaming, padding, and what a peer may put into data. */
 import t from 'tap'
+import type { PacketCipherFactory } from '../../../src/core/packet-cipher.js'
+import { createPacketCipher } from '../../../src/crypto/packet-cipher.js'
 import {
   address,
   CLIENT,
@@ -174,5 +176,37 @@ t.test('a packet larger than the MTU goes as it is, without padding', (t) => {
   client.transmit(packet('10.0.0.1', '10.0.0.2', 1, 1500))
   world.run(100)
   t.same(server.received, [1], 'larger than the MTU goes as it is')
+  t.end()
+})
+
+t.test('the cipher is called once per run of packets, both ways', (t) => {
+  let calls: string[] = []
+  const counting: PacketCipherFactory = (key) => {
+    const cipher = createPacketCipher(key)
+    return {
+      seal(batch, from, to, counter) {
+        calls.push(`seal ${to - from}`)
+        cipher.seal(batch, from, to, counter)
+      },
+      open(batch, from, to, counters) {
+        calls.push(`open ${to - from}`)
+        cipher.open(batch, from, to, counters)
+      },
+      destroy: () => cipher.destroy(),
+    }
+  }
+  const { world, client, server } = connectedPair({
+    client: { packetCipher: counting },
+    server: { packetCipher: counting },
+  })
+  calls = []
+  client.transmit(...Array.from({ length: 60 }, (_, n) => packet('10.0.0.1', '10.0.0.2', n)))
+  const sealed = world.sent.slice(-60).map((d) => d.bytes)
+  server.receive(CLIENT, ...sealed.slice(0, 20), new Uint8Array(5), ...sealed.slice(20))
+  t.same(calls, ['seal 60', 'open 20', 'open 40'])
+  t.same(
+    server.received,
+    Array.from({ length: 60 }, (_, n) => n),
+  )
   t.end()
 })
