@@ -144,6 +144,10 @@ constexpr Name kNames[] = {
     {EPROTONOSUPPORT, "EPROTONOSUPPORT"},
 };
 
+/** strerror_r returns the text (glibc) or a status, with the text in the buffer (musl). */
+[[maybe_unused]] const char* described(const char* text, const char*) { return text; }
+[[maybe_unused]] const char* described(int, const char* buffer) { return buffer; }
+
 }  // namespace
 
 napi_value throwErrno(napi_env env, int error, const char* call) {
@@ -153,10 +157,9 @@ napi_value throwErrno(napi_env env, int error, const char* call) {
     if (known.error == error) snprintf(code, sizeof code, "%s", known.name);
   }
   char text[160];
-  char words[96];
+  char words[96] = "";
   snprintf(text, sizeof text, "%s %s: %s", call, code,
-           // The GNU form returns the text, which need not be in `words`.
-           strerror_r(error, words, sizeof words));
+           described(strerror_r(error, words, sizeof words), words));
   napi_throw_error(env, code, text);
   return nullptr;
 }
