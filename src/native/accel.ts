@@ -5,9 +5,9 @@
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
-import type { Accel, AccelCipher, AccelUdp } from './contract.js'
+import type { Accel, AccelCipher, AccelTun, AccelUdp } from './contract.js'
 
-type Exports = Pick<Accel, 'checksum'> & Partial<AccelCipher & AccelUdp>
+type Exports = Pick<Accel, 'checksum'> & Partial<AccelCipher & AccelUdp & AccelTun>
 
 /** Where scripts/build-native.js puts it; PVPN_ACCEL may name another file (the sanitizers' build). */
 const BUILT = fileURLToPath(new URL('../../native/accel.node', import.meta.url))
@@ -50,5 +50,6 @@ function features(exports: Exports): Accel {
     checksum: exports.checksum,
     cipher: exports.cipherNew === undefined ? undefined : (exports as AccelCipher),
     udp: exports.udpOpen === undefined ? undefined : (exports as AccelUdp),
+    tun: exports.tunOpen === undefined ? undefined : (exports as AccelTun),
   }
 }

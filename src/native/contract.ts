@@ -94,10 +94,37 @@ export interface AccelUdp {
   udpClose(socket: Handle<'udp'>): void
 }
 
+/** TUN devices, one IP packet a read or write. */
+export interface AccelTun {
+  /** Attaches to the device, made when there is none (needs CAP_NET_ADMIN). Throws as `udpOpen` does. */
+  tunOpen(name: string, callback: (events: number) => void): Handle<'tun'>
+  /** Reads up to `to` - `from` packets of at most `packetSize` bytes to the slots' offsets; the number read, or a negative errno. */
+  tunRead(
+    tun: Handle<'tun'>,
+    bytes: Bytes,
+    offset: Int32Array,
+    length: Int32Array,
+    from: number,
+    to: number,
+    packetSize: number,
+  ): number
+  /** Writes slots `from` … `to`-1; returns the first not taken (WRITABLE follows), or a negative errno. */
+  tunWrite(
+    tun: Handle<'tun'>,
+    bytes: Bytes,
+    offset: Int32Array,
+    length: Int32Array,
+    from: number,
+    to: number,
+  ): number
+  tunClose(tun: Handle<'tun'>): void
+}
+
 /** What this Node can carry; the twins do the rest. */
 export interface Accel {
   /** Adds the 16-bit words of a region to `sum` (RFC 1071) and folds; not complemented. */
   checksum(bytes: Bytes, at: number, length: number, sum: number): number
   readonly cipher: AccelCipher | undefined
   readonly udp: AccelUdp | undefined
+  readonly tun: AccelTun | undefined
 }
