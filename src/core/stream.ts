@@ -34,11 +34,14 @@ export interface ByteStream {
 /** Datagrams inside an environment: one local port, any remote. */
 export interface DatagramPort {
   readonly local: Endpoint
-  /** False: dropped (no route, full queue, too big). `to.address` is an IP literal. */
-  send(to: Endpoint, bytes: Bytes): boolean
+  /**
+   * False: dropped (no route, full queue, too big). `to.address` is an IP literal. `from`, an address
+   * of ours, makes an answer leave by the address that was asked; other than ours it is ignored.
+   */
+  send(to: Endpoint, bytes: Bytes, from?: string): boolean
   close(): void
-  /** `bytes` are borrowed for the call. */
-  onMessage: (from: Endpoint, bytes: Bytes) => void
+  /** `bytes` are borrowed for the call; `local` is the address of ours that they came to, where that is known. */
+  onMessage: (from: Endpoint, bytes: Bytes, local?: string) => void
   /** An ICMP error came back for a datagram that was sent to `to`. */
   onError: (to: Endpoint, error: PvpnError) => void
 }

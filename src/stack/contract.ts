@@ -5,7 +5,8 @@
  *   input(batch) … → notify() → output(batch) until 0 → wait for deadline(), onReady or packets
  *
  * `input` and `tick` only change state; `notify` calls the callbacks (`onReadable` …) of sockets
- * that changed, once each; `output` cuts segments straight into the batch. Calls on sockets (write,
+ * that changed, once each, and hands over the datagrams of the last `input` (whose batch must not be
+ * touched in between); `output` cuts segments straight into the batch. Calls on sockets (write,
  * read, connect) only change state too and, outside a cycle, call `onReady` so that the driver pumps.
  */
 import type { PvpnError } from '../core/errors.js'
@@ -38,7 +39,15 @@ export type TcpState =
   | 'TIME-WAIT'
   | 'CLOSED'
 
+/**
+ * Gets whole IP packets to our address that no port, connection or ping of ours has asked for, and
+ * ICMP errors: a network namespace may share the address. The bytes are borrowed for the call.
+ */
+export type Unclaimed = (bytes: Bytes, at: number, length: number) => void
+
 export interface Stack {
+  /** When set, such packets go there instead of being answered with a reset or "port unreachable". */
+  onUnclaimed: Unclaimed | undefined
   /** New addresses or MTU. Connections whose address has gone are closed with ERR_DOWN; the others live on. */
   configure(link: LinkInfo, now: Millis): void
   input(batch: PacketBatch, now: Millis): void
