@@ -3,6 +3,12 @@ import type { CommandEntry } from './command.js'
 
 export const COMMANDS: readonly CommandEntry[] = [
   {
+    name: 'demo',
+    summary:
+      'two networks with the same addresses on this machine, to try; no configuration, no root',
+    load: () => import('./commands/demo.js'),
+  },
+  {
     name: 'up',
     summary: 'run every environment of the configuration in the foreground',
     load: () => import('./commands/up.js'),

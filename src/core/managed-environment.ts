@@ -17,6 +17,14 @@ export interface ManagedEnvironment extends Environment {
   /** What its resolver uses now. */
   readonly dns: { readonly servers: readonly string[]; readonly search: readonly string[] }
   readonly tunnelStatus: TunnelStatus
+  /** IP packets since the start, and those dropped by reason; all 0 for tunnels without an IP layer. */
+  readonly packets: PacketCounts
+}
+
+export interface PacketCounts {
+  readonly packetsIn: number
+  readonly packetsOut: number
+  readonly drops: Readonly<Record<string, number>>
 }
 
 export interface TunnelStatus {

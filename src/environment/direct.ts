@@ -5,7 +5,7 @@
 import type { CallOptions, EnvironmentState, LookupOptions } from '../core/environment.js'
 import { PvpnError } from '../core/errors.js'
 import { formatIp, parseIp } from '../core/ip.js'
-import type { ManagedEnvironment, TunnelStatus } from '../core/managed-environment.js'
+import type { ManagedEnvironment, PacketCounts, TunnelStatus } from '../core/managed-environment.js'
 import type { ByteStream, DatagramPort, StreamListener } from '../core/stream.js'
 import type { Bytes, Millis, Target } from '../core/types.js'
 import { connectHost, listenHost } from '../io/host-connect.js'
@@ -71,6 +71,10 @@ class DirectEnvironment implements ManagedEnvironment {
       bytesIn: 0,
       bytesOut: 0,
     }
+  }
+
+  get packets(): PacketCounts {
+    return { packetsIn: 0, packetsOut: 0, drops: {} }
   }
 
   async start(): Promise<void> {

@@ -1,0 +1,64 @@
+/** Makes the environment that the options describe: the one place that knows every kind of tunnel. */
+import type { Logger } from '../core/log.js'
+import type { ManagedEnvironment } from '../core/managed-environment.js'
+import type { EnvironmentOptions, WireguardOptions } from '../core/options.js'
+import { createPacketCipher } from '../crypto/packet-cipher.js'
+import { PacketEnvironment } from '../environment/packet-environment.js'
+import { systemClock } from '../io/clock.js'
+import { lookupHost } from '../io/host-dns.js'
+import { systemRandom } from '../io/random.js'
+import { openUdp } from '../io/udp-socket.js'
+import { createStack } from '../stack/stack.js'
+import { createWireguard } from '../tunnel/wireguard/tunnel.js'
+
+export interface ComposeOptions {
+  readonly options: EnvironmentOptions
+  readonly logger: Logger
+  /** Called after each change of state or error. */
+  readonly onState: () => void
+}
+
+export async function composeEnvironment(compose: ComposeOptions): Promise<ManagedEnvironment> {
+  const { tunnel } = compose.options
+  switch (tunnel.type) {
+    case 'wireguard':
+      return await wireguardEnvironment(compose, tunnel)
+    case 'direct': {
+      const { createDirect } = await import('../environment/direct.js')
+      const { name, connectTimeout } = compose.options
+      return createDirect({ name, connectTimeout, onState: compose.onState })
+    }
+    default:
+      return tunnel satisfies never
+  }
+}
+
+async function wireguardEnvironment(
+  { options, logger, onState }: ComposeOptions,
+  tunnel: WireguardOptions,
+): Promise<ManagedEnvironment> {
+  const socket = await openUdp({
+    family: 'dual',
+    port: tunnel.listenPort,
+    packetSize: Math.max(1536, tunnel.mtu + 96),
+  })
+  return new PacketEnvironment({
+    name: options.name,
+    tunnelType: tunnel.type,
+    dns: options.dns,
+    connectTimeout: options.connectTimeout,
+    tunnel: createWireguard(tunnel, {
+      random: systemRandom,
+      wallClock: Date.now,
+      packetCipher: createPacketCipher,
+    }),
+    stack: createStack({ random: systemRandom }),
+    socket,
+    clock: systemClock,
+    random: systemRandom,
+    logger,
+    soon: setImmediate,
+    resolveEndpoint: (host) => lookupHost(host, undefined),
+    onState,
+  })
+}

@@ -1,0 +1,136 @@
+/** The process of one environment: what `pvpn up` forks. It talks to the gateway by core/ipc.ts. */
+import type { Socket } from 'node:net'
+import { toPvpnError } from '../core/errors.js'
+import type { EnvironmentFigures, FromEnvironment, ToEnvironment } from '../core/ipc.js'
+import type { Logger } from '../core/log.js'
+import type { ManagedEnvironment } from '../core/managed-environment.js'
+import { systemClock } from '../io/clock.js'
+import { createLogger } from '../io/logger.js'
+import { composeEnvironment } from './compose-environment.js'
+import { Entrances } from './entrances.js'
+import { environmentStatus } from './environment-status.js'
+
+/** Milliseconds between the request to stop and the end of the process at the latest. */
+const STOP_LIMIT = 3000
+
+class EnvironmentProcess {
+  #environment: ManagedEnvironment | undefined
+  #entrances: Entrances | undefined
+  #logger: Logger | undefined
+  #stopping = false
+
+  listen(): void {
+    process.on('message', (message, socket) => this.#receive(message as ToEnvironment, socket))
+    process.once('disconnect', () => process.exit(0))
+    // These reach the whole process group of a terminal; the gateway says what is to be done.
+    process.on('SIGINT', () => undefined)
+    process.on('SIGHUP', () => undefined)
+    process.on('SIGTERM', () => this.#stop())
+    send({ kind: 'ready' })
+  }
+
+  #receive(message: ToEnvironment, socket: unknown): void {
+    switch (message?.kind) {
+      case 'start':
+        this.#start(message).catch((thrown: unknown) => {
+          const { code, message: words } = toPvpnError(thrown)
+          send({ kind: 'listening', error: { code, message: words } })
+          this.#stop()
+        })
+        break
+      case 'stop':
+        this.#stop()
+        break
+      case 'status':
+        this.#status(message.id)
+        break
+      case 'connection':
+        if (socket !== undefined) this.#connection(message, socket as Socket)
+        break
+      default:
+        message satisfies never
+    }
+  }
+
+  async #start({ options, logLevel }: ToEnvironment & { kind: 'start' }): Promise<void> {
+    process.title = `pvpn: ${options.name}`
+    const logger = createLogger({ level: logLevel }).child({ environment: options.name })
+    const environment = await composeEnvironment({
+      options,
+      logger,
+      onState: () => this.#state(),
+    })
+    const entrances = new Entrances(options, environment, logger)
+    this.#logger = logger
+    this.#environment = environment
+    this.#entrances = entrances
+    await entrances.start()
+    send({ kind: 'listening' })
+    await environment.start()
+  }
+
+  #connection(message: ToEnvironment & { kind: 'connection' }, socket: Socket): void {
+    if (this.#entrances === undefined || this.#stopping) socket.destroy()
+    else this.#entrances.accept(socket, message.listener, message.head)
+  }
+
+  #state(): void {
+    const environment = this.#environment
+    if (environment === undefined || this.#stopping) return
+    const { state, error } = environment
+    if (state === 'up') void this.#entrances?.environmentUp()
+    send({
+      kind: 'state',
+      state,
+      error: error === undefined ? null : { code: error.code, message: error.message },
+    })
+  }
+
+  #status(id: number): void {
+    const [environment, entrances] = [this.#environment, this.#entrances]
+    if (environment === undefined || entrances === undefined) return
+    const status = environmentStatus(
+      environment,
+      {
+        proxy: entrances.proxyAddresses,
+        dns: entrances.dnsAddresses,
+        connections: entrances.connections,
+      },
+      systemClock,
+    )
+    send({ kind: 'status', id, status, figures: figures(environment) })
+  }
+
+  #stop(): void {
+    if (this.#stopping) return
+    this.#stopping = true
+    setTimeout(() => process.exit(1), STOP_LIMIT).unref()
+    this.#close().then(
+      () => process.exit(0),
+      (thrown: unknown) => {
+        this.#logger?.error({ err: thrown }, 'the environment did not stop in order')
+        process.exit(1)
+      },
+    )
+  }
+
+  async #close(): Promise<void> {
+    await this.#entrances?.stop()
+    await this.#environment?.stop()
+  }
+}
+
+function figures(environment: ManagedEnvironment): EnvironmentFigures {
+  const { user, system } = process.cpuUsage()
+  return {
+    memory: process.memoryUsage.rss(),
+    cpu: (user + system) / 1e6,
+    ...environment.packets,
+  }
+}
+
+function send(message: FromEnvironment): void {
+  if (process.connected) process.send?.(message)
+}
+
+new EnvironmentProcess().listen()

@@ -1,0 +1,251 @@
+/**
+ * An environment whose tunnel carries IP packets: its own stack, resolver and tunnel behind the
+ * `Environment` contract. Anything but `up` refuses: nothing here knows the host's network.
+ */
+import type { DatagramSocket } from '../core/datagram-socket.js'
+import type { CallOptions, EnvironmentState, LookupOptions } from '../core/environment.js'
+import { PvpnError } from '../core/errors.js'
+import { formatHostPort, parseIp } from '../core/ip.js'
+import type { Logger } from '../core/log.js'
+import type { ManagedEnvironment, PacketCounts, TunnelStatus } from '../core/managed-environment.js'
+import type { DnsOptions } from '../core/options.js'
+import { parseSocketAddress } from '../core/socket-address.js'
+import type { ByteStream, DatagramPort, StreamListener } from '../core/stream.js'
+import type { PacketTunnel, TunnelEvent } from '../core/tunnel.js'
+import type { Bytes, Clock, Endpoint, LinkInfo, Random, Target } from '../core/types.js'
+import type { Stack, TcpSocket } from '../stack/contract.js'
+import { familiesOf } from './dns-config.js'
+import { dialHappyEyeballs } from './happy-eyeballs.js'
+import { PacketDriver } from './packet-driver.js'
+import { createResolver, type EnvironmentResolver } from './resolver.js'
+import { StateMachine } from './state.js'
+
+export interface PacketEnvironmentOptions {
+  readonly name: string
+  /** As the configuration names it, for status. */
+  readonly tunnelType: string
+  readonly dns: DnsOptions
+  /** Seconds a dial may take in all. */
+  readonly connectTimeout: number
+  readonly tunnel: PacketTunnel
+  readonly stack: Stack
+  readonly socket: DatagramSocket
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  readonly soon: (run: () => void) => void
+  /** Addresses of a tunnel's own endpoint, asked of the host's resolver (the only names that are). */
+  readonly resolveEndpoint: (host: string) => Promise<readonly string[]>
+  readonly onState: () => void
+}
+
+export class PacketEnvironment implements ManagedEnvironment {
+  readonly name: string
+  readonly #o: PacketEnvironmentOptions
+  readonly #driver: PacketDriver
+  readonly #resolver: EnvironmentResolver
+  readonly #states: StateMachine
+  #link: LinkInfo
+
+  constructor(options: PacketEnvironmentOptions) {
+    this.#o = options
+    this.name = options.name
+    this.#link = options.tunnel.link
+    this.#states = new StateMachine(options.onState)
+    this.#driver = new PacketDriver({
+      tunnel: options.tunnel,
+      stack: options.stack,
+      socket: options.socket,
+      clock: options.clock,
+      soon: options.soon,
+      onEvent: (event) => this.#event(event),
+    })
+    this.#resolver = createResolver({
+      dns: options.dns,
+      clock: options.clock,
+      random: options.random,
+      logger: options.logger,
+      transport: {
+        openUdp: async (family) => this.#bindUdp({ family }),
+        dialTcp: (endpoint, signal) => this.#connect(endpoint, signal),
+      },
+    })
+  }
+
+  get state(): EnvironmentState {
+    return this.#states.state
+  }
+
+  get error(): PvpnError | undefined {
+    return this.#states.error
+  }
+
+  get link(): LinkInfo {
+    return this.#link
+  }
+
+  /** Monotonic time since which the tunnel is up; undefined when it is not. */
+  get upSince(): number | undefined {
+    return this.#states.upSince
+  }
+
+  get dns(): { readonly servers: readonly string[]; readonly search: readonly string[] } {
+    return this.#resolver.current
+  }
+
+  get tunnelStatus(): TunnelStatus {
+    const { counters, endpoint, lastHandshake } = this.#o.tunnel
+    return {
+      type: this.#o.tunnelType,
+      endpoint,
+      lastHandshake,
+      bytesIn: counters.bytesIn,
+      bytesOut: counters.bytesOut,
+    }
+  }
+
+  get packets(): PacketCounts {
+    const { packetsIn, packetsOut, drops } = this.#o.tunnel.counters
+    return { packetsIn, packetsOut, drops: { ...drops, ...this.#o.stack.counters.drops } }
+  }
+
+  async start(): Promise<void> {
+    this.#states.starting()
+    this.#o.stack.configure(this.#link, this.#o.clock.now())
+    this.#driver.start()
+  }
+
+  async stop(): Promise<void> {
+    this.#states.stopped()
+    this.#resolver.close()
+    this.#driver.close()
+  }
+
+  async dial(target: Target, options: CallOptions = {}): Promise<ByteStream> {
+    this.#requireUp()
+    return await dialHappyEyeballs({
+      target,
+      resolve: (name, onAddresses, how) => this.#resolver.lookupEach(name, onAddresses, how),
+      families: familiesOf(this.#link),
+      timeout: this.#o.connectTimeout * 1000,
+      clock: this.#o.clock,
+      connect: (endpoint, signal) => this.#connect(endpoint, signal),
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
+    })
+  }
+
+  async lookup(name: string, options?: LookupOptions): Promise<readonly string[]> {
+    this.#requireUp()
+    return await this.#resolver.lookup(name, options)
+  }
+
+  async reverse(address: string, options?: CallOptions): Promise<readonly string[]> {
+    this.#requireUp()
+    return await this.#resolver.reverse(address, options)
+  }
+
+  async exchange(query: Bytes, transport: 'udp' | 'tcp', options?: CallOptions): Promise<Bytes> {
+    return await this.#resolver.exchange(query, transport, options)
+  }
+
+  async bindUdp(options: { port?: number; family?: 4 | 6 } = {}): Promise<DatagramPort> {
+    this.#requireUp()
+    return this.#bindUdp(options)
+  }
+
+  async listenTcp(options: {
+    port: number
+    backlog?: number
+    family?: 4 | 6
+  }): Promise<StreamListener> {
+    return this.#o.stack.listenTcp(options)
+  }
+
+  #bindUdp(options: { port?: number; family?: 4 | 6 }): DatagramPort {
+    return this.#o.stack.bindUdp(options)
+  }
+
+  #event(event: TunnelEvent): void {
+    const { logger, tunnel } = this.#o
+    switch (event.kind) {
+      case 'up':
+        this.#link = event.link
+        this.#resolver.configure(event.link)
+        this.#states.up(this.#o.clock.now())
+        logger.info({ endpoint: tunnel.endpoint, addresses: event.link.addresses }, 'tunnel up')
+        break
+      case 'down':
+        this.#resolver.configure(undefined)
+        this.#states.down(event.error)
+        logger.warn({ code: event.error.code }, `tunnel down: ${event.error.message}`)
+        break
+      case 'trying':
+        this.#states.trying(event.error)
+        logger.warn({ code: event.error.code }, event.error.message)
+        break
+      case 'failed':
+        this.#states.failed(event.error)
+        logger.error({ code: event.error.code }, event.error.message)
+        break
+      case 'resolve':
+        void this.#resolveEndpoint(event.host, event.port, event.id)
+        break
+      default:
+        event satisfies never
+    }
+  }
+
+  async #resolveEndpoint(host: string, port: number, id: number): Promise<void> {
+    const addresses: Bytes[] = []
+    try {
+      for (const address of await this.#o.resolveEndpoint(host)) {
+        const record = parseSocketAddress({ address, port })
+        if (record !== undefined) addresses.push(record)
+      }
+    } catch (thrown) {
+      const code = (thrown as { code?: unknown }).code
+      this.#o.logger.warn({ host, code }, 'the name of the tunnel endpoint does not resolve')
+    }
+    if (this.#states.state === 'stopped') return
+    this.#o.tunnel.resolved(id, addresses, this.#o.clock.now())
+    this.#driver.wake()
+  }
+
+  #requireUp(): void {
+    if (this.#states.state !== 'up') throw this.#states.refusal(this.name)
+  }
+
+  /** One connection attempt to one address. Aborting it sends no more than a RST. */
+  async #connect(endpoint: Endpoint, signal: AbortSignal): Promise<ByteStream> {
+    this.#requireUp()
+    signal.throwIfAborted()
+    const ip = parseIp(endpoint.address)
+    if (ip === undefined || !this.#o.tunnel.routes(ip)) {
+      throw new PvpnError(
+        'ERR_NET_UNREACHABLE',
+        `${formatHostPort(endpoint.address, endpoint.port)} is not reachable in environment "${this.name}": no AllowedIPs of a peer has it`,
+        { hint: "add the network to AllowedIPs in the tunnel's file" },
+      )
+    }
+    const socket = this.#o.stack.connectTcp(endpoint, this.#o.clock.now())
+    return await connected(socket, signal)
+  }
+}
+
+function connected(socket: TcpSocket, signal: AbortSignal): Promise<ByteStream> {
+  return new Promise((resolve, reject) => {
+    const onAbort = () => {
+      socket.abort()
+      reject(new PvpnError('ERR_ABORTED', 'the connection attempt was given up'))
+    }
+    signal.addEventListener('abort', onAbort, { once: true })
+    socket.onConnect = () => {
+      signal.removeEventListener('abort', onAbort)
+      resolve(socket)
+    }
+    socket.onClose = (error) => {
+      signal.removeEventListener('abort', onAbort)
+      reject(error ?? new PvpnError('ERR_RESET', 'the connection closed while it was opened'))
+    }
+  })
+}
