@@ -4,7 +4,6 @@
 #include "checksum.h"
 #include "cipher.h"
 #include "host.h"
-#include "tun.h"
 #include "udp.h"
 
 namespace {
@@ -23,10 +22,9 @@ constexpr Export kCipher[] = {
     {"cipherOpen", pvpn::cipherOpen},
     {"cipherFree", pvpn::cipherFree},
 };
-constexpr Export kDescriptors[] = {
+constexpr Export kSockets[] = {
     {"udpOpen", pvpn::udpOpen},       {"udpInfo", pvpn::udpInfo},   {"udpReceive", pvpn::udpReceive},
-    {"udpSend", pvpn::udpSend},       {"udpClose", pvpn::udpClose}, {"tunOpen", pvpn::tunOpen},
-    {"tunRead", pvpn::tunRead},       {"tunWrite", pvpn::tunWrite}, {"tunClose", pvpn::tunClose},
+    {"udpSend", pvpn::udpSend},       {"udpClose", pvpn::udpClose},
 };
 
 template <size_t N>
@@ -46,6 +44,6 @@ NAPI_MODULE_INIT() {
   add(env, exports, kAlways);
   // A feature that this Node can't carry is left out, and its twin used.
   if (pvpn::openSsl() != nullptr) add(env, exports, kCipher);
-  if (pvpn::uv() != nullptr) add(env, exports, kDescriptors);
+  if (pvpn::uv() != nullptr) add(env, exports, kSockets);
   return exports;
 }

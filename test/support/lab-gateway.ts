@@ -1,0 +1,160 @@
+/** A gateway in the lab's client namespace, run by an unprivileged user, and programs that use it. */
+import type { ChildProcess } from 'node:child_process'
+import { chmodSync, chownSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { eventually, type Namespace, type RunResult } from './namespace.js'
+import { SITES, type SiteName, type VpnLab } from './vpn-lab.js'
+
+const PVPN = fileURLToPath(new URL('../../../bin/pvpn', import.meta.url))
+/**
+ * Who the gateway is: `nobody`, or where that user can't read the program (a checkout below a private
+ * folder) the test's own user. Every capability is dropped in either case.
+ */
+const USER = readableByAll(PVPN) ? 65534 : (process.getuid?.() ?? 0)
+
+export const PORTS: Record<SiteName, number> = { office: 1081, site: 1082 }
+
+export const CONFIGURATION = `version: 1
+environments:
+  office:
+    tunnel: { type: wireguard, file: office.conf }
+    listen: 127.0.0.1:${PORTS.office}
+  site:
+    tunnel: { type: wireguard, file: site.conf }
+    listen: 127.0.0.1:${PORTS.site}
+  home: { tunnel: { type: direct }, listen: 127.0.0.1:1089 }
+`
+
+export class LabGateway {
+  readonly lab: VpnLab
+  readonly client: Namespace
+  readonly folder: string
+  readonly config: string
+  /** What it printed so far. */
+  stdout = ''
+  stderr = ''
+  #process: ChildProcess | undefined
+  readonly #env: NodeJS.ProcessEnv
+
+  constructor(lab: VpnLab, configuration = CONFIGURATION) {
+    this.lab = lab
+    this.client = lab.client
+    this.folder = join(lab.folder, 'gateway')
+    mkdirSync(this.folder, { mode: 0o700 })
+    this.config = join(this.folder, 'pvpn.yaml')
+    for (const name of Object.keys(SITES) as SiteName[]) {
+      this.write(`${name}.conf`, readFileSync(lab.files[name], 'utf8'))
+    }
+    this.write('pvpn.yaml', configuration)
+    chownSync(this.folder, USER, USER)
+    this.#env = {
+      PATH: process.env.PATH,
+      HOME: this.folder,
+      PVPN_RUNTIME_DIR: join(this.folder, 'run'),
+      PVPN_CONFIG: this.config,
+      ...(process.env.PVPN_ACCEL === undefined ? {} : { PVPN_ACCEL: process.env.PVPN_ACCEL }),
+    }
+  }
+
+  /** A file in the configuration's folder, readable by the gateway's user only. */
+  write(name: string, text: string): void {
+    const path = join(this.folder, name)
+    writeFileSync(path, text, { mode: 0o600 })
+    chmodSync(path, 0o600)
+    chownSync(path, USER, USER)
+  }
+
+  get pid(): number {
+    return this.#process?.pid as number
+  }
+
+  /** `pvpn up`; resolves when every environment is up, with false when they are not within `wait` seconds. */
+  async up(wait = 10): Promise<boolean> {
+    const child = this.client.spawn(unprivileged([process.execPath, PVPN, 'up']), {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: this.#env,
+    })
+    this.#process = child
+    child.stdout?.on('data', (b: Buffer) => {
+      this.stdout += b.toString()
+    })
+    child.stderr?.on('data', (b: Buffer) => {
+      this.stderr += b.toString()
+    })
+    const { code } = await this.pvpn('status', '--wait', String(wait))
+    return code === 0
+  }
+
+  /** SIGTERM, and the exit code. */
+  async down(): Promise<number | null> {
+    const child = this.#process
+    if (child === undefined || child.exitCode !== null) return child?.exitCode ?? null
+    const ended = new Promise<number | null>((resolve) => child.once('exit', resolve))
+    child.kill('SIGTERM')
+    return await ended
+  }
+
+  /** Runs a `pvpn` command as the gateway's user. */
+  async pvpn(...args: string[]): Promise<RunResult> {
+    const argv = unprivileged([process.execPath, PVPN, ...args])
+    return await this.client.run(argv, { env: this.#env, timeout: 60_000 })
+  }
+
+  async status(): Promise<GatewayStatusView> {
+    const { stdout } = await this.pvpn('status', '--json')
+    return JSON.parse(stdout) as GatewayStatusView
+  }
+
+  async environment(name: string): Promise<GatewayStatusView['environments'][number]> {
+    const found = (await this.status()).environments.find((e) => e.name === name)
+    if (found === undefined) throw new Error(`no environment ${name}`)
+    return found
+  }
+
+  /** curl through one environment's port; `how` is its proxy scheme. */
+  async curl(site: SiteName | 'home' | 'none', url: string, ...args: string[]): Promise<RunResult> {
+    const port = site === 'home' ? 1089 : site === 'none' ? 0 : PORTS[site]
+    const proxy = site === 'none' ? [] : ['-x', `socks5h://127.0.0.1:${port}`]
+    const argv = ['curl', '-sS', '-m', '60', ...proxy, ...args, url]
+    return await this.client.run(argv, { timeout: 90_000 })
+  }
+
+  /** Waits for an environment's state. */
+  async reaches(name: string, state: string, milliseconds: number): Promise<boolean> {
+    return await eventually(
+      async () => (await this.environment(name)).state === state,
+      milliseconds,
+      100,
+    )
+  }
+}
+
+interface GatewayStatusView {
+  readonly version: string
+  readonly pid: number
+  readonly environments: readonly {
+    readonly name: string
+    readonly state: string
+    readonly error: { readonly code: string; readonly message: string } | null
+    readonly pid: number
+    readonly tunnel: Readonly<Record<string, unknown>>
+    readonly addresses: readonly string[]
+    readonly connections: number
+  }[]
+}
+
+/** The command as the gateway's user, without any capability and without a way to get one. */
+export function unprivileged(argv: readonly string[]): string[] {
+  const drop = ['--bounding-set=-all', '--inh-caps=-all', '--ambient-caps=-all', '--no-new-privs']
+  return ['setpriv', `--reuid=${USER}`, `--regid=${USER}`, '--clear-groups', ...drop, '--', ...argv]
+}
+
+/** May any user read the file, through all of its folders? */
+function readableByAll(path: string): boolean {
+  if ((statSync(path).mode & 0o004) === 0) return false
+  for (let folder = dirname(path); ; folder = dirname(folder)) {
+    if ((statSync(folder).mode & 0o001) === 0) return false
+    if (folder === dirname(folder)) return true
+  }
+}
