@@ -1,0 +1,88 @@
+/** scripts/build-native.js in a copy of what it needs: it must never fail an installation. */
+import { spawnSync } from 'node:child_process'
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
+const compiler = ['c++', 'g++', 'clang++'].some(
+  (name) => spawnSync(name, ['--version']).status === 0,
+)
+
+/** A copy of the project with just the addon's sources; removed with the test. */
+function copy(t: { teardown(run: () => void): void }, packages = true): string {
+  const root = mkdtempSync(join(tmpdir(), 'pvpn-build-'))
+  t.teardown(() => rmSync(root, { recursive: true }))
+  cpSync(join(ROOT, 'native/accel'), join(root, 'native/accel'), { recursive: true })
+  mkdirSync(join(root, 'scripts'))
+  cpSync(join(ROOT, 'scripts/build-native.js'), join(root, 'scripts/build-native.js'))
+  cpSync(join(ROOT, 'package.json'), join(root, 'package.json'))
+  if (packages) symlinkSync(join(ROOT, 'node_modules'), join(root, 'node_modules'))
+  return root
+}
+
+function build(root: string, env: NodeJS.ProcessEnv = {}, ...args: string[]) {
+  const { CXX: _, ...inherited } = process.env
+  return spawnSync(process.execPath, [join(root, 'scripts/build-native.js'), ...args], {
+    encoding: 'utf8',
+    env: { ...inherited, ...env },
+  })
+}
+
+const addonOf = (root: string): string => join(root, 'build/native/accel.node')
+
+t.test('without a compiler one line is printed, and nothing fails', (t) => {
+  const root = copy(t)
+  const { status, stdout } = build(root, { CXX: 'no-such-compiler' })
+  t.equal(status, 0)
+  t.match(stdout, /^native addon not built: no C\+\+ compiler .*twins are used\n$/)
+  t.notOk(existsSync(addonOf(root)))
+  t.equal(build(root, { CXX: 'no-such-compiler' }, '--must').status, 1, 'unless it must be there')
+  t.end()
+})
+
+t.test('without the headers one line is printed, and nothing fails', (t) => {
+  const { status, stdout } = build(copy(t, false))
+  t.equal(status, 0)
+  t.match(stdout, /^native addon not built: package node-api-headers is missing.*\n$/)
+  t.end()
+})
+
+t.test(
+  'builds once, and again when a source changes',
+  { skip: !compiler && 'no compiler' },
+  (t) => {
+    const root = copy(t)
+    const first = build(root)
+    t.strictSame([first.status, first.stdout, first.stderr], [0, '', ''])
+    const { ino } = statSync(addonOf(root))
+    build(root)
+    t.equal(statSync(addonOf(root)).ino, ino, 'nothing changed')
+    appendFileSync(join(root, 'native/accel/host.h'), '\n')
+    build(root)
+    t.not(statSync(addonOf(root)).ino, ino, 'a header changed')
+    t.end()
+  },
+)
+
+t.test('an addon of other sources is taken away', { skip: !compiler && 'no compiler' }, (t) => {
+  const root = copy(t)
+  build(root)
+  appendFileSync(join(root, 'native/accel/module.cc'), 'this is no C++;\n')
+  const { status, stdout } = build(root)
+  t.equal(status, 0)
+  t.match(stdout, /^native addon not built: .*error.*twins are used\n$/)
+  t.notOk(existsSync(addonOf(root)))
+  t.end()
+})
