@@ -27,9 +27,9 @@ export type Zone = Readonly<Record<string, readonly string[]>>
 export function serveDns(stack: Stack, zone: Zone): void {
   for (const family of [4, 6] as const) {
     const port = stack.bindUdp({ port: 53, family })
-    port.onMessage = (from, bytes) => {
+    port.onMessage = (from, bytes, local) => {
       const answer = respond(bytes, zone)
-      if (answer !== undefined) port.send(from, encode(answer))
+      if (answer !== undefined) port.send(from, encode(answer), local)
     }
     stack.listenTcp({ port: 53, family }).onConnection = (stream) => serveStream(stream, zone)
   }
