@@ -19,7 +19,7 @@ t.test(
     const before = await hostState(lab.client)
     const gateway = new LabGateway(lab)
     const capture = lab.client.spawn(
-      ['tcpdump', '-i', 'eth0', '-n', '-l', '-q', 'not arp and not icmp6'],
+      ['tcpdump', '-p', '-i', 'eth0', '-n', '-l', '-q', 'not arp and not icmp6'],
       { stdio: ['ignore', 'pipe', 'ignore'] },
     )
     let packets = ''
@@ -29,7 +29,7 @@ t.test(
     t.ok(await gateway.up(), `all environments are up: ${gateway.stderr}`)
     const sites = ['office', 'site'] as const
 
-    t.test('by address, all at the same time', async (t) => {
+    await t.test('by address, all at the same time', async (t) => {
       const [office, site, home, local] = await Promise.all([
         gateway.curl('office', `http://${WEB}/`),
         gateway.curl('site', `http://${WEB}/`),
@@ -42,7 +42,7 @@ t.test(
       t.equal(local.stdout, `local ${WEB} 192.168.11.51 ${WEB}\n`)
     })
 
-    t.test('by the same name', async (t) => {
+    await t.test('by the same name', async (t) => {
       const [office, site, home] = await Promise.all([
         gateway.curl('office', 'http://intranet.example/'),
         gateway.curl('site', 'http://intranet.example/'),
@@ -53,14 +53,14 @@ t.test(
       t.match(home.stdout, /^local .* intranet\.example\n$/)
     })
 
-    t.test('a name of one network does not exist in the other', async (t) => {
+    await t.test('a name of one network does not exist in the other', async (t) => {
       t.match((await gateway.curl('office', 'http://www.office.example/')).stdout, /^office /)
       const other = await gateway.curl('site', 'http://www.office.example/')
       t.equal(other.code, 97, 'curl: the proxy says no such host')
       t.match((await gateway.curl('office', 'http://www/')).stdout, /^office /, 'search domain')
     })
 
-    t.test('reverse names come from each network', async (t) => {
+    await t.test('reverse names come from each network', async (t) => {
       for (const site of sites) {
         const port = site === 'office' ? '1081' : '1082'
         const out = await lab.client.check([process.execPath, SOCKS_TOOL, port, 'ptr', WEB])
@@ -68,7 +68,7 @@ t.test(
       }
     })
 
-    t.test('IPv6, by address and by a name that has nothing else', async (t) => {
+    await t.test('IPv6, by address and by a name that has nothing else', async (t) => {
       for (const site of sites) {
         const byAddress = await gateway.curl(site, `http://[${WEB_6}]/`)
         t.equal(byAddress.stdout, `${site} ${WEB_6} ${TUNNEL_6} [${WEB_6}]\n`)
@@ -76,7 +76,7 @@ t.test(
       }
     })
 
-    t.test('POST and 64 MiB in both directions', async (t) => {
+    await t.test('POST and 64 MiB in both directions', async (t) => {
       const post = await gateway.curl('office', `http://${WEB}/`, '-d', 'hello')
       t.equal(post.stdout, 'office 5 5d41402abc4b2a76b9719d911017c592\n')
       const md5 = patternMd5(64 * MIB)
@@ -95,7 +95,7 @@ t.test(
       }
     })
 
-    t.test('status says what is true', async (t) => {
+    await t.test('status says what is true', async (t) => {
       const office = await gateway.environment('office')
       t.match(office, {
         state: 'up',

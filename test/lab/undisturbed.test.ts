@@ -24,7 +24,7 @@ t.test('what already communicates is not disturbed', { skip, timeout: 120_000 },
   const office = digest('-x socks5h://127.0.0.1:1081')
   const officePid = (await gateway.environment('office')).pid
 
-  t.test('stop and start of site', async (t) => {
+  await t.test('stop and start of site', async (t) => {
     t.equal((await gateway.pvpn('stop', 'site')).code, 0)
     t.equal((await gateway.environment('site')).state, 'stopped')
     const refused = await gateway.curl('site', `http://${WEB}/`)
@@ -47,7 +47,7 @@ t.test('what already communicates is not disturbed', { skip, timeout: 120_000 },
     t.ok(await gateway.reaches('site', 'up', 6000))
   })
 
-  t.test('kill -9 of the process of site', async (t) => {
+  await t.test('kill -9 of the process of site', async (t) => {
     const { pid } = await gateway.environment('site')
     process.kill(pid, 'SIGKILL')
     const back = await eventually(async () => {
@@ -58,7 +58,7 @@ t.test('what already communicates is not disturbed', { skip, timeout: 120_000 },
     t.match((await gateway.curl('site', `http://${WEB}/`)).stdout, /^site /)
   })
 
-  t.test('reload with a changed site, and one with mistakes', async (t) => {
+  await t.test('reload with a changed site, and one with mistakes', async (t) => {
     gateway.write(
       'pvpn.yaml',
       CONFIGURATION.replace('listen: 127.0.0.1:1082', 'listen: 127.0.0.1:1083'),

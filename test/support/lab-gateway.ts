@@ -144,10 +144,22 @@ interface GatewayStatusView {
   }[]
 }
 
+/** The test runner's own loader is not for the program: it writes where that user can't. */
+const PLAIN = ['env', '-u', 'NODE_OPTIONS']
+
 /** The command as the gateway's user, without any capability and without a way to get one. */
 export function unprivileged(argv: readonly string[]): string[] {
   const drop = ['--bounding-set=-all', '--inh-caps=-all', '--ambient-caps=-all', '--no-new-privs']
-  return ['setpriv', `--reuid=${USER}`, `--regid=${USER}`, '--clear-groups', ...drop, '--', ...argv]
+  return [
+    'setpriv',
+    `--reuid=${USER}`,
+    `--regid=${USER}`,
+    '--clear-groups',
+    ...drop,
+    '--',
+    ...PLAIN,
+    ...argv,
+  ]
 }
 
 /** May any user read the file, through all of its folders? */
