@@ -1,7 +1,7 @@
 /** The paper's promise, in its own topology: three networks with the same numbers at the same time. */
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import { hostState } from '../support/host-state.js'
+import { hostState, settledHostState } from '../support/host-state.js'
 import { LabGateway } from '../support/lab-gateway.js'
 import { labSkip } from '../support/namespace.js'
 import { patternMd5 } from '../support/pattern.js'
@@ -16,7 +16,7 @@ t.test(
   async (t) => {
     const lab = await VpnLab.create()
     t.teardown(() => lab.destroy())
-    const before = await hostState(lab.client)
+    const before = await settledHostState(lab.client)
     const gateway = new LabGateway(lab)
     const capture = lab.client.spawn(
       ['tcpdump', '-p', '-i', 'eth0', '-n', '-l', '-q', 'not arp and not icmp6'],
@@ -122,6 +122,8 @@ t.test(
       /IP 203\.0\.113\.2\.51820 > 192\.168\.11\.51\.\d+: UDP/,
       /IP 192\.168\.11\.51\.\d+ > 203\.0\.113\.6\.51821: UDP/,
       /IP 203\.0\.113\.6\.51821 > 192\.168\.11\.51\.\d+: UDP/,
+      // The kernel's own multicast reports about the client's link.
+      /IP6 fe80::\S+ > ff02::16: HBH ICMP6/,
       // curl without a proxy and the environment "home": the local web and the local DNS.
       /IP 192\.168\.11\.51\.\d+ > 192\.168\.11\.10\.80: tcp/,
       /IP 192\.168\.11\.10\.80 > 192\.168\.11\.51\.\d+: tcp/,

@@ -64,6 +64,7 @@ t.test('what already communicates is not disturbed', { skip, timeout: 120_000 },
       CONFIGURATION.replace('listen: 127.0.0.1:1082', 'listen: 127.0.0.1:1083'),
     )
     t.equal((await gateway.pvpn('reload')).code, 0)
+    t.ok(await gateway.reaches('site', 'up', 6000))
     const moved = await lab.client.run([
       'curl',
       '-sS',

@@ -29,3 +29,15 @@ export async function hostState(ns: Namespace): Promise<string> {
   }
   return sections.join('\n')
 }
+
+/** The state once it no longer moves by itself (addresses are tentative for a moment). */
+export async function settledHostState(ns: Namespace): Promise<string> {
+  let last = await hostState(ns)
+  for (let n = 0; n < 20; n++) {
+    await new Promise((resolve) => setTimeout(resolve, 500))
+    const next = await hostState(ns)
+    if (next === last && !next.includes('tentative')) return next
+    last = next
+  }
+  return last
+}
