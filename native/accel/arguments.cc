@@ -93,6 +93,16 @@ bool Arguments::function(size_t at, napi_value* out) {
   return true;
 }
 
+bool Arguments::text(size_t at, char* out, size_t size) {
+  size_t length = 0;
+  if (napi_get_value_string_utf8(env_, values_[at], nullptr, 0, &length) != napi_ok) {
+    return refuse(at, "string");
+  }
+  if (length == 0 || length >= size) return refuse(at, "string of another length", true);
+  return napi_get_value_string_utf8(env_, values_[at], out, size, &length) == napi_ok ||
+         refuse(at, "string");
+}
+
 bool Arguments::unwrap(size_t at, const napi_type_tag& tag, void** out) {
   napi_valuetype type = napi_undefined;
   bool ours = false;

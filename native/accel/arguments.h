@@ -50,6 +50,8 @@ class Arguments {
   bool integer(size_t at, int64_t least, int64_t most, int64_t* out);
   bool flag(size_t at, bool* out);
   bool function(size_t at, napi_value* out);
+  /** A string of 1 … size-1 bytes, with its end. */
+  bool text(size_t at, char* out, size_t size);
   /** What `wrap` put into an object under the same tag; a closed one is null and throws too. */
   template <typename T>
   bool object(size_t at, const napi_type_tag& tag, T** out) {

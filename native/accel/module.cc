@@ -4,6 +4,7 @@
 #include "checksum.h"
 #include "cipher.h"
 #include "host.h"
+#include "tun.h"
 #include "udp.h"
 
 namespace {
@@ -22,9 +23,10 @@ constexpr Export kCipher[] = {
     {"cipherOpen", pvpn::cipherOpen},
     {"cipherFree", pvpn::cipherFree},
 };
-constexpr Export kSockets[] = {
+constexpr Export kDescriptors[] = {
     {"udpOpen", pvpn::udpOpen},       {"udpInfo", pvpn::udpInfo},   {"udpReceive", pvpn::udpReceive},
-    {"udpSend", pvpn::udpSend},       {"udpClose", pvpn::udpClose},
+    {"udpSend", pvpn::udpSend},       {"udpClose", pvpn::udpClose}, {"tunOpen", pvpn::tunOpen},
+    {"tunRead", pvpn::tunRead},       {"tunWrite", pvpn::tunWrite}, {"tunClose", pvpn::tunClose},
 };
 
 template <size_t N>
@@ -44,6 +46,6 @@ NAPI_MODULE_INIT() {
   add(env, exports, kAlways);
   // A feature that this Node can't carry is left out, and its twin used.
   if (pvpn::openSsl() != nullptr) add(env, exports, kCipher);
-  if (pvpn::uv() != nullptr) add(env, exports, kSockets);
+  if (pvpn::uv() != nullptr) add(env, exports, kDescriptors);
   return exports;
 }

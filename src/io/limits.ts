@@ -32,3 +32,6 @@ export const HOST_DNS_TIMEOUT = 3_000
 
 /** Milliseconds that one address of a name gets to accept before the host's next one is tried. */
 export const HOST_ATTEMPT_DELAY = 250
+
+/** IP packets read from a TUN device in one batch; the rest comes with the next. */
+export const TUN_SLOTS = 64

@@ -1,5 +1,5 @@
 /** WireGuard machines on a seeded network in virtual time: it delays, loses, duplicates and reorders. */
-import { set16, set32, u8, u16, u32 } from '../../../src/core/bytes.js'
+import { set16, set32, u8, u32 } from '../../../src/core/bytes.js'
 import { parseIp } from '../../../src/core/ip.js'
 import type { WireguardOptions, WireguardPeerOptions } from '../../../src/core/options.js'
 import { ADDRESS_SIZE, PacketBatch } from '../../../src/core/packet-batch.js'
@@ -365,8 +365,4 @@ export function kind(bytes: Bytes): number {
 /** Rewrites the total length of an IPv4 packet, to make it lie. */
 export function setTotalLength(bytes: Bytes, length: number): void {
   set16(bytes, 2, length)
-}
-
-export function totalLength(bytes: Bytes): number {
-  return u16(bytes, 2)
 }
