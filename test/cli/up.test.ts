@@ -1,18 +1,16 @@
 /** `pvpn up` as users run it: real processes of `direct` environments, a YAML file, real commands. */
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer, get, type IncomingMessage } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { ENVIRONMENT_MODULE } from '../../src/cli/commands/up.js'
 import { freePort } from '../gateway/support.js'
 import { gone, type Running, type Workplace, workplace } from './gateway-support.js'
 
 const CHUNK = Buffer.alloc(64 * 1024, 'pvpn')
 const CHUNKS = 60
-const skip = existsSync(ENVIRONMENT_MODULE) ? false : 'this build has no environment process'
 const SECRET = 'proxy-password-of-the-test'
 
 /** A web server on the host whose page takes about three seconds to come. */
@@ -104,46 +102,42 @@ async function pidOf(w: Workplace, name: string): Promise<number> {
   return environments.find((e: { name: string }) => e.name === name).pid
 }
 
-t.test(
-  'up, kill -9 of one environment during a download in the other, stop',
-  { skip },
-  async (t) => {
-    const { w, up, a, b, page } = await started(t)
-    t.equal(await text(await fetchBy(a, page)), 'hello\n')
-    const download = digest(await fetchBy(b, `${page}slow`))
-    const pid = await pidOf(w, 'a')
-    const began = performance.now()
-    process.kill(pid, 'SIGKILL')
-    await up.says(/^a +down +.*signal SIGKILL/m)
-    const statuses = new Set<number | undefined>()
-    for (;;) {
-      const answer = await fetchBy(a, page).catch(() => undefined)
-      if (answer?.statusCode === 200) break
-      if (answer !== undefined) statuses.add(answer.statusCode)
-      answer?.destroy()
-    }
-    t.ok(performance.now() - began < 3000, 'back within 3 s')
-    t.same([...statuses], [503], 'nothing but the truth in between')
-    const whole = createHash('md5')
-    for (let i = 0; i < CHUNKS; i++) whole.update(CHUNK)
-    t.equal(await download, whole.digest('hex'), 'the download is whole')
+t.test('up, kill -9 of one environment during a download in the other, stop', async (t) => {
+  const { w, up, a, b, page } = await started(t)
+  t.equal(await text(await fetchBy(a, page)), 'hello\n')
+  const download = digest(await fetchBy(b, `${page}slow`))
+  const pid = await pidOf(w, 'a')
+  const began = performance.now()
+  process.kill(pid, 'SIGKILL')
+  await up.says(/^a +down +.*signal SIGKILL/m)
+  const statuses = new Set<number | undefined>()
+  for (;;) {
+    const answer = await fetchBy(a, page).catch(() => undefined)
+    if (answer?.statusCode === 200) break
+    if (answer !== undefined) statuses.add(answer.statusCode)
+    answer?.destroy()
+  }
+  t.ok(performance.now() - began < 3000, 'back within 3 s')
+  t.same([...statuses], [503], 'nothing but the truth in between')
+  const whole = createHash('md5')
+  for (let i = 0; i < CHUNKS; i++) whole.update(CHUNK)
+  t.equal(await download, whole.digest('hex'), 'the download is whole')
 
-    t.equal((await w.pvpn('stop', 'a')).stdout, 'a is stopped\n')
-    t.equal(await socks5Reply(a), 3)
-    const refused = await fetchBy(a, page)
-    t.equal(refused.statusCode, 503)
-    t.match(await text(refused), /pvpn start a/)
-    t.equal((await w.pvpn('start', 'a')).stdout, `a is up (127.0.0.1:${a})\n`)
-    t.equal((await fetchBy(a, page)).statusCode, 200)
+  t.equal((await w.pvpn('stop', 'a')).stdout, 'a is stopped\n')
+  t.equal(await socks5Reply(a), 3)
+  const refused = await fetchBy(a, page)
+  t.equal(refused.statusCode, 503)
+  t.match(await text(refused), /pvpn start a/)
+  t.equal((await w.pvpn('start', 'a')).stdout, `a is up (127.0.0.1:${a})\n`)
+  t.equal((await fetchBy(a, page)).statusCode, 200)
 
-    const pids = [await pidOf(w, 'a'), await pidOf(w, 'b')]
-    t.equal((await up.signal('SIGTERM')).status, 0)
-    await Promise.all(pids.map(gone))
-    t.match(up.stdout, /^a +starting +127\.0\.0\.1:\d+\na|b +/m)
-  },
-)
+  const pids = [await pidOf(w, 'a'), await pidOf(w, 'b')]
+  t.equal((await up.signal('SIGTERM')).status, 0)
+  await Promise.all(pids.map(gone))
+  t.match(up.stdout, /^a +starting +127\.0\.0\.1:\d+\na|b +/m)
+})
 
-t.test('an on-demand environment serves the connection that starts it', { skip }, async (t) => {
+t.test('an on-demand environment serves the connection that starts it', async (t) => {
   const { w, up, lazy, page } = await started(t)
   await up.says(/^lazy +stopped +127\.0\.0\.1:\d+ +starts at the first connection$/m)
   const answers = await Promise.all([1, 2, 3].map(() => fetchBy(lazy, page)))
@@ -155,7 +149,7 @@ t.test('an on-demand environment serves the connection that starts it', { skip }
   })
 })
 
-t.test('reload applies the file, and keeps what has not changed', { skip }, async (t) => {
+t.test('reload applies the file, and keeps what has not changed', async (t) => {
   const { w, up, file, a, b, page } = await started(t)
   const download = digest(await fetchBy(b, `${page}slow`))
   const good = readFileSync(file, 'utf8')
