@@ -78,6 +78,10 @@ export function readPolicy(
   context: Context,
 ): PolicyDraft {
   const { values } = fields
+  context.report.warning(
+    fields.place,
+    "the policy port is not served by this version yet: use the environments' own ports",
+  )
   const listen = values.listen ?? [{ value: DEFAULT_LISTEN, place: undefined }]
   const claims = listen.map(({ value, place }) => {
     return { listen: value, protocol: 'tcp', owner: 'policy.listen', place } as const
