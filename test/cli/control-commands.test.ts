@@ -3,7 +3,8 @@ import { mkdirSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import t from 'tap'
-import { freePort, greeting, LineClient } from '../gateway/support.js'
+import { greeting, LineClient } from '../gateway/support.js'
+import { freePort } from '../support/free-port.js'
 import { workplace } from './gateway-support.js'
 
 t.test('without a gateway the commands say so', async (t) => {

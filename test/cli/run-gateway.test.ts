@@ -1,7 +1,8 @@
 import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { freePort, greeting, greetingLike, LineClient } from '../gateway/support.js'
+import { greeting, greetingLike, LineClient } from '../gateway/support.js'
+import { freePort } from '../support/free-port.js'
 import { alive, gone, workplace } from './gateway-support.js'
 
 const pidOf = (line: string | undefined) => Number(line?.split(' ')[1])

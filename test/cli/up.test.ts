@@ -6,7 +6,7 @@ import { createServer, get, type IncomingMessage } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { freePort } from '../gateway/support.js'
+import { freePort } from '../support/free-port.js'
 import { gone, type Running, type Workplace, workplace } from './gateway-support.js'
 
 const CHUNK = Buffer.alloc(64 * 1024, 'pvpn')

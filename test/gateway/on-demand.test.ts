@@ -2,14 +2,8 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import t, { type Test } from 'tap'
 import { ON_DEMAND_WAITING } from '../../src/gateway/limits.js'
-import {
-  environmentOptions,
-  freePort,
-  greeting,
-  type Harness,
-  harness,
-  LineClient,
-} from './support.js'
+import { freePort } from '../support/free-port.js'
+import { environmentOptions, greeting, type Harness, harness, LineClient } from './support.js'
 
 const onDemand = (name: string, port: number, connectTimeout = 5) =>
   environmentOptions(name, port, { start: 'on-demand', connectTimeout })

@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import t from 'tap'
 import type { ListenAddress } from '../../src/core/options.js'
 import { StandbyPorts } from '../../src/gateway/standby-ports.js'
-import { freePort, greeting } from './support.js'
+import { freePort } from '../support/free-port.js'
+import { greeting } from './support.js'
 
 const tcp = (port: number): ListenAddress => ({ kind: 'tcp', address: '127.0.0.1', port })
 

@@ -1,9 +1,9 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import t, { type Test } from 'tap'
+import { freePort } from '../support/free-port.js'
 import {
   environmentOptions,
-  freePort,
   greeting,
   greetingLike,
   type Harness,

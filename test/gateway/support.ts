@@ -1,6 +1,4 @@
-/** Options, ports and clients for tests of the gateway. */
-import { once } from 'node:events'
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { silentLogger } from '../../src/core/log.js'
 import type { EnvironmentOptions, GatewayOptions } from '../../src/core/options.js'
@@ -9,16 +7,6 @@ import { Supervisor } from '../../src/gateway/supervisor.js'
 import type { Timings } from '../../src/gateway/timings.js'
 
 export const FAKE_ENVIRONMENT = fileURLToPath(new URL('./fake-environment.js', import.meta.url))
-
-/** A port that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
 
 export function environmentOptions(
   name: string,

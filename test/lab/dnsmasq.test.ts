@@ -3,7 +3,7 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { randomFillSync } from 'node:crypto'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { type AddressInfo, createServer } from 'node:net'
+import { createServer } from 'node:net'
 import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
 import { silentLogger } from '../../src/core/log.js'
@@ -12,6 +12,7 @@ import type { Endpoint, LinkInfo } from '../../src/core/types.js'
 import { DNS_VALUES } from '../../src/dns/limits.js'
 import { createResolver, type EnvironmentResolver } from '../../src/environment/resolver.js'
 import { type CountingTransport, hostTransport, realClock } from '../dns/host-transport.js'
+import { freePort } from '../support/free-port.js'
 import { programsMissing } from '../support/namespace.js'
 
 const run = promisify(execFile)
@@ -46,22 +47,13 @@ const LAB = [
   '--local=/10.in-addr.arpa/',
 ]
 
-async function freePort(): Promise<number> {
-  const socket = createSocket('udp4')
-  socket.bind(0, '127.0.0.1')
-  await once(socket, 'listening')
-  const { port } = socket.address()
-  socket.close()
-  return port
-}
-
 /** A dnsmasq on a free loopback port, gone at the test's end. */
 async function dnsmasq(
   t: Test,
   options: readonly string[],
   address = '127.0.0.1',
 ): Promise<Endpoint> {
-  const port = await freePort()
+  const port = await freePort(address)
   const settings = ['--no-daemon', '--conf-file=/dev/null', '--no-resolv', '--no-hosts']
   const listen = ['--bind-interfaces', `--listen-address=${address}`, `--port=${port}`]
   const rest = ['--pid-file=', '--log-facility=-', '--local-ttl=60', ...options]
@@ -112,7 +104,8 @@ function nothingOpen(t: Test, { resolver, transport }: Made): void {
 /** A DNS server in front of `exchange`, as the environment's DNS listener is one. */
 async function forwarder(t: Test, resolver: EnvironmentResolver): Promise<number> {
   const udp = createSocket('udp4')
-  udp.bind(0, '127.0.0.1')
+  const port = await freePort()
+  udp.bind(port, '127.0.0.1')
   await once(udp, 'listening')
   udp.on('message', (query, from) => {
     resolver.exchange(query, 'udp').then(
@@ -120,7 +113,6 @@ async function forwarder(t: Test, resolver: EnvironmentResolver): Promise<number
       () => {},
     )
   })
-  const { port } = udp.address()
   const tcp = createServer((socket) => {
     socket.once('data', (query) => {
       resolver.exchange(query.subarray(2), 'tcp').then(
@@ -134,7 +126,6 @@ async function forwarder(t: Test, resolver: EnvironmentResolver): Promise<number
   })
   tcp.listen(port, '127.0.0.1')
   await once(tcp, 'listening')
-  t.equal((tcp.address() as AddressInfo).port, port)
   t.teardown(() => {
     udp.close()
     tcp.close()
