@@ -27,6 +27,8 @@ export class Side {
   readonly #after: boolean
   /** Largest write. */
   readonly #chunk: number
+  /** Reads now and then only, so that windows shut. */
+  readonly #lazy: boolean
 
   constructor(
     stream: ByteStream,
@@ -37,6 +39,7 @@ export class Side {
       random: SeededRandom
       after?: boolean
       chunk?: number
+      lazy?: boolean
     },
   ) {
     this.#stream = stream
@@ -46,13 +49,21 @@ export class Side {
     this.#random = options.random
     this.#after = options.after ?? false
     this.#chunk = options.chunk ?? 65_536
-    stream.onReadable = () => this.#read()
+    this.#lazy = options.lazy ?? false
+    stream.onReadable = () => {
+      if (!this.#lazy) this.#read()
+    }
     stream.onWritable = () => this.write()
     stream.onClose = (error) => {
       this.#read()
       this.closed = true
       this.error = error
     }
+  }
+
+  /** Called each turn: a lazy side may read now. */
+  poll(chance: number): void {
+    if (this.#lazy && !this.ended && this.#random.chance(chance)) this.#read()
   }
 
   #read(): void {
@@ -90,24 +101,27 @@ export interface Transfer {
   server: Side | undefined
   socket: TcpSocket
   readonly done: boolean
+  /** As `done`, and lets lazy sides read now and then. */
+  poll: (chance?: number) => boolean
 }
 
 /** Opens a connection from a to b on port 80 and lets both sides talk. */
 export function transfer(
   pair: Pair,
   random: SeededRandom,
-  options: { up: number; down: number; halfClose?: boolean; chunk?: number },
+  options: { up: number; down: number; halfClose?: boolean; chunk?: number; lazy?: boolean },
 ): Transfer {
   const chunk = options.chunk ?? 65_536
+  const lazy = options.lazy ?? false
   const result: { server: Side | undefined } = { server: undefined }
   pair.b.tcp.listen({ port: 80 }).onConnection = (stream) => {
     const after = options.halfClose ?? false
     const total = options.down
-    result.server = new Side(stream, { total, seed: 2, peerSeed: 1, random, after, chunk })
+    result.server = new Side(stream, { total, seed: 2, peerSeed: 1, random, after, chunk, lazy })
     result.server.write()
   }
   const socket = pair.a.tcp.connect({ address: pair.b.address, port: 80 }, pair.now)
-  const client = new Side(socket, { total: options.up, seed: 1, peerSeed: 2, random, chunk })
+  const client = new Side(socket, { total: options.up, seed: 1, peerSeed: 2, random, chunk, lazy })
   socket.onConnect = () => client.write()
   return {
     client,
@@ -117,6 +131,11 @@ export function transfer(
     },
     get done() {
       return client.closed && (result.server?.closed ?? false)
+    },
+    poll(chance = 0.02) {
+      client.poll(chance)
+      result.server?.poll(chance)
+      return this.done
     },
   }
 }
