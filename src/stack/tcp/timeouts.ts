@@ -23,6 +23,8 @@ const TAIL_PROBE_UNKNOWN = 1000
 const KEEP_ALIVE_IDLE = 7_200_000
 const KEEP_ALIVE_INTERVAL = 75_000
 const KEEP_ALIVE_PROBES = 9
+/** Longest time between window probes: a shut window that answers them is never given up, so several must fit into RETRANSMISSION_TIME. */
+const PERSIST_MOST = 30_000
 
 /** When the connection next wants `fire`. */
 export function deadlineOf(c: Connection): Millis {
@@ -64,7 +66,7 @@ export function rearm(c: Connection): void {
 
 function armFlight(c: Connection): void {
   c.timer = TIMER_RETRANSMISSION
-  c.timerAt = Math.min(c.timeoutFrom + c.trip.timeout, stalledSince(c) + RETRANSMISSION_TIME)
+  c.timerAt = Math.min(c.timeoutFrom + interval(c), givenUpAt(c))
   if (c.reorderAt < c.timerAt) {
     c.timer = TIMER_REORDERING
     c.timerAt = c.reorderAt
@@ -78,10 +80,15 @@ function armFlight(c: Connection): void {
   }
 }
 
-/** Since when nothing gets through. A far side that answers may keep its window shut as long as it likes (RFC 9293 section 3.8.6.1), even over what is in flight. */
-function stalledSince(c: Connection): Millis {
+/** Between tries, retransmissions into a shut window included. */
+function interval(c: Connection): Millis {
+  return c.sendWindow === 0 ? Math.min(c.trip.timeout, PERSIST_MOST) : c.trip.timeout
+}
+
+/** When a connection through which nothing gets is given up. A far side that answers may keep its window shut as long as it likes (RFC 9293 section 3.8.6.1), even over what is in flight. */
+function givenUpAt(c: Connection): Millis {
   const shut = c.sent.count === 0 || c.sendWindow === 0
-  return shut ? Math.max(c.progressAt, c.lastReceived) : c.progressAt
+  return (shut ? Math.max(c.progressAt, c.lastReceived) : c.progressAt) + RETRANSMISSION_TIME
 }
 
 /**
@@ -107,7 +114,7 @@ function armPersist(c: Connection): void {
     c.timeoutFrom = c.stack.now
   }
   c.timer = TIMER_PERSIST
-  c.timerAt = Math.min(c.timeoutFrom + c.trip.timeout, stalledSince(c) + RETRANSMISSION_TIME)
+  c.timerAt = Math.min(c.timeoutFrom + interval(c), givenUpAt(c))
 }
 
 /** A deadline has passed. */
@@ -174,7 +181,7 @@ function synchronizeTimeout(c: Connection): void {
 function retransmissionTimeout(c: Connection): void {
   const { stack, sent, recovery, congestion, trip, rack } = c
   stack.counters.timeouts++
-  if (stack.now - stalledSince(c) >= RETRANSMISSION_TIME) {
+  if (stack.now >= givenUpAt(c)) {
     c.timedOut()
     return
   }
@@ -206,7 +213,7 @@ function reorderingTimeout(c: Connection): void {
 
 function persistTimeout(c: Connection): void {
   const { stack, trip } = c
-  if (stack.now - stalledSince(c) >= RETRANSMISSION_TIME) {
+  if (stack.now >= givenUpAt(c)) {
     c.timedOut()
     return
   }
