@@ -4,6 +4,7 @@
 #include "checksum.h"
 #include "cipher.h"
 #include "host.h"
+#include "owner.h"
 #include "tun.h"
 #include "udp.h"
 
@@ -16,6 +17,9 @@ struct Export {
 
 constexpr Export kAlways[] = {
     {"checksum", pvpn::checksum},
+    {"socketOwner", pvpn::socketOwner},
+    {"peerCredentials", pvpn::peerCredentials},
+    {"socketDescriptor", pvpn::socketDescriptor},
 };
 constexpr Export kCipher[] = {
     {"cipherNew", pvpn::cipherNew},

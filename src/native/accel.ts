@@ -5,9 +5,9 @@
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
-import type { Accel, AccelCipher, AccelTun, AccelUdp } from './contract.js'
+import type { Accel, AccelCipher, AccelOwner, AccelTun, AccelUdp } from './contract.js'
 
-type Exports = Pick<Accel, 'checksum'> & Partial<AccelCipher & AccelUdp & AccelTun>
+type Exports = Pick<Accel, 'checksum'> & Partial<AccelCipher & AccelUdp & AccelTun & AccelOwner>
 
 /** Where scripts/build-native.js puts it; PVPN_ACCEL may name another file (the sanitizers' build). */
 const BUILT = fileURLToPath(new URL('../../native/accel.node', import.meta.url))
@@ -51,5 +51,6 @@ function features(exports: Exports): Accel {
     cipher: exports.cipherNew === undefined ? undefined : (exports as AccelCipher),
     udp: exports.udpOpen === undefined ? undefined : (exports as AccelUdp),
     tun: exports.tunOpen === undefined ? undefined : (exports as AccelTun),
+    owner: exports.socketOwner === undefined ? undefined : (exports as AccelOwner),
   }
 }

@@ -120,6 +120,22 @@ export interface AccelTun {
   tunClose(tun: Handle<'tun'>): void
 }
 
+/** Who has the other end of a connection on this host. Results are 0 or a negative errno. */
+export interface AccelOwner {
+  /** User and inode of the TCP socket with these ends (4 or 16 bytes each): `out` is [uid, inode]. */
+  socketOwner(
+    local: Bytes,
+    localPort: number,
+    remote: Bytes,
+    remotePort: number,
+    out: Float64Array,
+  ): number
+  /** Who connected to this Unix socket (SO_PEERCRED): `out` is [pid, uid, gid]. */
+  peerCredentials(fd: number, out: Float64Array): number
+  /** The process's descriptor of the socket with this inode, or a negative errno. */
+  socketDescriptor(pid: number, inode: number): number
+}
+
 /** What this Node can carry; the twins do the rest. */
 export interface Accel {
   /** Adds the 16-bit words of a region to `sum` (RFC 1071) and folds; not complemented. */
@@ -127,4 +143,6 @@ export interface Accel {
   readonly cipher: AccelCipher | undefined
   readonly udp: AccelUdp | undefined
   readonly tun: AccelTun | undefined
+  /** Undefined: an addon of an older build. */
+  readonly owner: AccelOwner | undefined
 }
