@@ -42,6 +42,9 @@ export interface Host {
   onReceive: (packet: Uint8Array, now: number) => void
 }
 
+/** More turns than this without time passing are a loop. */
+const TURNS_AT_ONE_TIME = 10_000
+
 export interface PairOptions {
   readonly random: SeededRandom
   readonly there: LinkOptions
@@ -119,9 +122,11 @@ export class Pair {
   run(done: () => boolean, limit = 3_600_000): number {
     const start = this.now
     this.turn()
-    while (!done() && this.now - start < limit) {
+    for (let still = 0; !done() && this.now - start < limit; ) {
       const next = this.next
       if (next === Number.POSITIVE_INFINITY) break
+      still = next > this.now ? 0 : still + 1
+      if (still > TURNS_AT_ONE_TIME) throw new Error(`time stands still at ${this.now}`)
       this.now = Math.max(this.now, next)
       this.turn()
     }

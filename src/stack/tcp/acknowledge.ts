@@ -45,7 +45,7 @@ export function acknowledge(c: Connection, s: Segment, d: Delivery): boolean {
   }
   const newly = sequenceDistance(c.una, ack)
   if (newly < 0) return true
-  const windowSame = !updateWindow(c, s)
+  const windowSame = !updateWindow(c, s, newly)
   if (c.sent.count === 0) return true
   d.clear()
   if (c.timestampsUsed && s.options.timestamps && s.options.timestampEcho !== 0) {
@@ -67,11 +67,16 @@ export function acknowledge(c: Connection, s: Segment, d: Delivery): boolean {
   return true
 }
 
-/** RFC 9293 section 3.10.7.4: the window of the newest segment counts. True: it changed. */
-function updateWindow(c: Connection, s: Segment): boolean {
+/**
+ * RFC 9293 section 3.10.7.4: the window of the newest segment counts. One that acknowledges more is the
+ * newest though its sequence number is lower (a retransmission): the old window behind the new
+ * acknowledgment would reach farther than the far side ever said. True: it changed.
+ */
+function updateWindow(c: Connection, s: Segment, newly: number): boolean {
   const stale =
-    before(s.sequence, c.windowSequence) ||
-    (s.sequence === c.windowSequence && before(s.acknowledgment, c.windowAcknowledgment))
+    newly === 0 &&
+    (before(s.sequence, c.windowSequence) ||
+      (s.sequence === c.windowSequence && before(s.acknowledgment, c.windowAcknowledgment)))
   if (stale) return false
   const window = s.window << c.sendShift
   const changed = window !== c.sendWindow
@@ -256,7 +261,8 @@ export function detectLosses(c: Connection): void {
   while (n !== NONE) {
     const left = rack.remaining(sent.time(n), sent.end(n), stack.micros, window)
     if (left > 0) {
-      if (left !== Number.POSITIVE_INFINITY) c.reorderAt = stack.now + left / 1000
+      // Whole microseconds, as the clock that is compared with counts: else the deadline could stand still at the present.
+      if (left !== Number.POSITIVE_INFINITY) c.reorderAt = stack.now + Math.ceil(left) / 1000
       return
     }
     const later = sent.later(n)

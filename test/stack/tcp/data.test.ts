@@ -56,6 +56,20 @@ scripts({
     > PA 1:5 ack 18
     + 100
   `,
+  'a retransmission that acknowledges more brings the window, though its sequence number is older': `${open('mss 1000', 10_000)}
+    ! write 3000
+    > A 1:1000 ack 1
+    > A 1001:1000 ack 1
+    > PA 2001:1000 ack 1
+    < PA 1001:1000 ack 1 win 9000
+    > A 3001 ack 1
+    < PA 1:1000 ack 3001 win 1000
+    > A 3001 ack 2001
+    ! read
+    * readable
+    ! write 2000
+    > A 3001:1000 ack 2001
+  `,
   'data out of order is kept and acknowledged when the gap closes': `${accept()}
     < PA 1001:1000 ack 1
     > A 1 ack 1
