@@ -1,155 +1,115 @@
 /**
- * npm run bench: pvpn against Debian's wireguard-go, in namespaces of its own (needs root and
- * test/lab/install). Prints one table and writes build/bench.json: medians of RUNS runs with their
- * spread. Gateway on core 0, far side and load on the other cores.
+ * npm run bench: pvpn beside its peers over paths of our making, in namespaces of its own (needs root,
+ * test/lab/install and `test/lab/install bench/packages`). Prints one table and writes build/bench.json:
+ * medians of alternating runs with their spread. A contestant is on core 0, all else on the other cores.
  */
-import type { ChildProcess } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { cpus } from 'node:os'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { eventually, labSkip } from '../test/support/namespace.js'
-import { cpuSeconds, pssMegabytes } from './lab/process-tree.js'
-import { BenchLab, TARGET } from './lab/topology.js'
+import { parseArgs } from 'node:util'
+import { labSkip } from '../test/support/namespace.js'
+import { type Contestant, KINDS } from './lab/contestants.js'
+import { CASES, measure } from './lab/measure.js'
+import { memory } from './lab/process-tree.js'
+import { BenchLab, type Path } from './lab/topology.js'
+import { type Row, table } from './report.js'
 
-const RUNS = Number(process.env.BENCH_RUNS ?? 5)
-const SECONDS = Number(process.env.BENCH_SECONDS ?? 4)
-const PROXY_PORT = 1081
-const PVPN = fileURLToPath(new URL('../../bin/pvpn', import.meta.url))
+const USAGE = `npm run bench -- [--runs N] [--seconds N] [--paths LIST] [--cases LIST] [--contestants LIST]
+  --runs         runs of each case (5)
+  --seconds      length of one (4)
+  --paths        of: 0ms, 30ms, 30ms-1%, 100ms (all): added round trip, loss each way
+  --cases        parts of the cases' names, such as down,first (all; over a path with delay those of transfers)
+  --contestants  of: ${KINDS.map((kind) => kind.name).join('; ')} (all), separated by ";"`
+const PATHS: readonly Path[] = [
+  { name: '0ms', rtt: 0, loss: 0 },
+  { name: '30ms', rtt: 30, loss: 0 },
+  { name: '30ms-1%', rtt: 30, loss: 1 },
+  { name: '100ms', rtt: 100, loss: 0 },
+]
+const FIRST_PORT = 1081
+const SETTLE = 2000
 
-interface LoadResult {
-  readonly seconds: number
-  readonly bytes: number
-  readonly count: number
-  readonly failed: number
-  readonly p50: number
-  readonly p99: number
-}
+const { values } = parseArgs({
+  options: {
+    runs: { type: 'string', default: '5' },
+    seconds: { type: 'string', default: '4' },
+    paths: { type: 'string' },
+    cases: { type: 'string' },
+    contestants: { type: 'string' },
+    help: { type: 'boolean' },
+  },
+})
 
-const CASES = [
-  { name: 'down, 1 stream', mode: 'down', streams: 1 },
-  { name: 'down, 8 streams', mode: 'down', streams: 8 },
-  { name: 'up, 1 stream', mode: 'up', streams: 1 },
-  { name: 'up, 8 streams', mode: 'up', streams: 8 },
-  { name: 'new connections, 64 at a time', mode: 'connect', streams: 64 },
-  { name: 'first byte', mode: 'latency', streams: 1 },
-] as const
-
-type Figures = Record<string, number>
-
-async function measure(
-  lab: BenchLab,
-  root: number,
-  mode: string,
-  streams: number,
-): Promise<Figures> {
-  const before = cpuSeconds(root)
-  let peak = 0
-  const sampler = setInterval(() => {
-    peak = Math.max(peak, pssMegabytes(root))
-  }, 500)
-  const far = cpus().length > 1 ? ['taskset', '-c', `1-${cpus().length - 1}`] : []
-  const out = await lab.client
-    .check(
-      [
-        ...far,
-        lab.program('load'),
-        mode,
-        String(PROXY_PORT),
-        TARGET,
-        '80',
-        String(streams),
-        String(SECONDS),
-      ],
-      { timeout: (SECONDS + 20) * 1000 },
-    )
-    .finally(() => clearInterval(sampler))
-  const r = JSON.parse(out) as LoadResult
-  const cpu = cpuSeconds(root) - before
-  const common = { cpuShare: cpu / r.seconds, pssMB: Math.max(peak, pssMegabytes(root)) }
-  if (mode === 'connect') {
-    return {
-      perSecond: r.count / r.seconds,
-      failed: r.failed,
-      cpuMsEach: (cpu / r.count) * 1e3,
-      ...common,
-    }
-  }
-  if (mode === 'latency') return { p50ms: r.p50, p99ms: r.p99, ...common }
-  return { gbit: (r.bytes * 8) / r.seconds / 1e9, cpuPerGB: cpu / (r.bytes / 1e9), ...common }
-}
-
-async function startGateway(lab: BenchLab): Promise<ChildProcess> {
-  const config = join(lab.folder, 'pvpn.yaml')
-  writeFileSync(
-    config,
-    `version: 1\ncontrol: { listen: none }\nenvironments:\n  far: { tunnel: { type: wireguard, file: far.conf }, listen: 127.0.0.1:${PROXY_PORT} }\n`,
-    { mode: 0o600 },
-  )
-  const env = { ...process.env, PVPN_RUNTIME_DIR: join(lab.folder, 'run') }
-  const gateway = lab.client.spawn(
-    ['taskset', '-c', '0', process.execPath, PVPN, 'up', '-c', config],
-    {
-      stdio: ['ignore', 'ignore', 'inherit'],
-      env,
-    },
-  )
-  const up = await eventually(
-    async () =>
-      (await lab.client.run([process.execPath, PVPN, 'status', '--wait', '10'], { env })).code ===
-      0,
-    15_000,
-  )
-  if (!up) throw new Error('the gateway does not come up')
-  return gateway
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b)
-  const middle = sorted.length >> 1
-  return sorted.length % 2 === 1
-    ? (sorted[middle] as number)
-    : ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2
+function chosen<T extends { readonly name: string }>(
+  all: readonly T[],
+  list?: string,
+  by = ',',
+): T[] {
+  if (list === undefined) return [...all]
+  const names = list.split(by).map((name) => name.trim())
+  return all.filter((one) => names.includes(one.name))
 }
 
 async function main(): Promise<void> {
   const reason = labSkip('wireguard-go', 'wg', 'cc', 'taskset')
   if (reason !== false) throw new Error(`the benchmark can't run here: ${reason}`)
+  const kinds = chosen(KINDS, values.contestants, ';').filter((kind) => {
+    const missing = kind.missing()
+    if (missing !== undefined) console.error(`without ${kind.name}: ${missing}`)
+    return missing === undefined
+  })
   const lab = await BenchLab.create()
+  const rows: Row[] = []
+  const idle: Record<string, unknown> = {}
   try {
-    const gateway = await startGateway(lab)
-    const root = gateway.pid as number
-    await new Promise((resolve) => setTimeout(resolve, 2000))
-    const idle = { pssMB: pssMegabytes(root) }
-    console.log(`idle: ${idle.pssMB.toFixed(1)} MB PSS (gateway and one environment)`)
-    const results: Record<string, Figures[]> = {}
-    for (let run = 0; run < RUNS; run++) {
-      for (const c of CASES) {
-        const figures = await measure(lab, root, c.mode, c.streams)
-        results[c.name] = [...(results[c.name] ?? []), figures]
-        process.stderr.write(`run ${run + 1}/${RUNS} ${c.name}: ${JSON.stringify(figures)}\n`)
-      }
+    if (kinds.some((kind) => kind.name === 'engine')) lab.compileEngine()
+    let port = FIRST_PORT
+    for (const path of chosen(PATHS, values.paths)) {
+      const contestants: Contestant[] = []
+      for (const kind of kinds) contestants.push(await kind.start(lab, path, port++))
+      await new Promise((resolve) => setTimeout(resolve, SETTLE))
+      for (const one of contestants) idle[one.name] ??= memory(one.roots)
+      rows.push(...(await race(lab, path, contestants)))
+      for (const one of contestants) await one.stop()
     }
-    report(results)
-    mkdirSync('build', { recursive: true })
-    writeFileSync(
-      'build/bench.json',
-      `${JSON.stringify({ node: process.version, idle, results }, null, 2)}\n`,
-    )
   } finally {
     await lab.destroy()
   }
+  console.log(table(rows))
+  console.log(`\nidle, MB: ${JSON.stringify(idle)}`)
+  mkdirSync('build', { recursive: true })
+  writeFileSync(
+    'build/bench.json',
+    `${JSON.stringify({ node: process.version, idle, rows }, null, 2)}\n`,
+  )
 }
 
-function report(results: Readonly<Record<string, readonly Figures[]>>): void {
-  for (const [name, runs] of Object.entries(results)) {
-    const columns = Object.keys(runs[0] ?? {}).map((key) => {
-      const values = runs.map((r) => r[key] as number)
-      const [low, high] = [Math.min(...values), Math.max(...values)]
-      return `${key} ${median(values).toFixed(2)} (${low.toFixed(2)}–${high.toFixed(2)})`
-    })
-    console.log(`${name.padEnd(30)} ${columns.join('   ')}`)
+/** All cases of one path, the contestants in turn. */
+async function race(lab: BenchLab, path: Path, contestants: readonly Contestant[]): Promise<Row[]> {
+  const direct = path.rtt === 0
+  const wanted = values.cases?.split(',')
+  const cases = CASES.filter((c) =>
+    wanted === undefined
+      ? direct || c.mode === 'down' || c.mode === 'up'
+      : wanted.some((w) => c.name.includes(w)),
+  )
+  const rows = cases.flatMap((c) =>
+    contestants
+      .filter((one) => c.mode !== 'udp' || one.name.startsWith('pvpn'))
+      .map((one) => ({
+        one,
+        c,
+        row: { path: path.name, case: c.name, contestant: one.name, runs: [] } as Row,
+      })),
+  )
+  for (let run = 1; run <= Number(values.runs); run++) {
+    for (const { one, c, row } of rows) {
+      const figures = await measure(lab, one, c, Number(values.seconds))
+      row.runs.push(figures)
+      const shown = Object.entries(figures).map(([key, value]) => `${key} ${value.toFixed(2)}`)
+      process.stderr.write(`${path.name} ${c.name}, ${one.name}, run ${run}: ${shown.join(' ')}\n`)
+    }
   }
+  return rows.map(({ row }) => row)
 }
 
-await main()
+if (values.help === true) console.log(USAGE)
+else await main()

@@ -1,10 +1,17 @@
-/** CPU time and memory of a process and everything below it, from /proc. */
+/** CPU time and memory of processes and everything below them, from /proc. */
 import { readdirSync, readFileSync } from 'node:fs'
 
 const TICKS = 100 // USER_HZ, fixed in the kernel's interface (getconf CLK_TCK)
 
-/** Process ids of the tree, the root first. */
-export function processTree(root: number): number[] {
+export interface Memory {
+  /** Proportional set size of all, MB (10^6 bytes). */
+  readonly pss: number
+  /** Private memory (unique set size) of the largest process, MB. */
+  readonly uss: number
+}
+
+/** Process ids of the trees. */
+export function processTree(roots: readonly number[]): number[] {
   const children = new Map<number, number[]>()
   for (const entry of readdirSync('/proc')) {
     const pid = Number(entry)
@@ -13,7 +20,7 @@ export function processTree(root: number): number[] {
     children.set(parent, [...(children.get(parent) ?? []), pid])
   }
   const tree: number[] = []
-  const todo = [root]
+  const todo = [...roots]
   for (let pid = todo.pop(); pid !== undefined; pid = todo.pop()) {
     tree.push(pid)
     todo.push(...(children.get(pid) ?? []))
@@ -21,28 +28,31 @@ export function processTree(root: number): number[] {
   return tree
 }
 
-/** User and system seconds of the tree, ended children of its members included. */
-export function cpuSeconds(root: number): number {
+/** User and system seconds of the trees, ended children of their members included. */
+export function cpuSeconds(roots: readonly number[]): number {
   let ticks = 0
-  for (const pid of processTree(root)) {
+  for (const pid of processTree(roots)) {
     const f = statFields(pid)
     if (f !== undefined) ticks += Number(f[11]) + Number(f[12]) + Number(f[13]) + Number(f[14])
   }
   return ticks / TICKS
 }
 
-/** Proportional set size of the tree, MB (10^6 bytes). */
-export function pssMegabytes(root: number): number {
-  let kib = 0
-  for (const pid of processTree(root)) {
+export function memory(roots: readonly number[]): Memory {
+  let pss = 0
+  let uss = 0
+  for (const pid of processTree(roots)) {
     try {
       const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8')
-      kib += Number(/^Pss: +(\d+)/m.exec(rollup)?.[1] ?? 0)
+      const kib = (key: string) =>
+        Number(new RegExp(`^${key}: +(\\d+)`, 'm').exec(rollup)?.[1] ?? 0)
+      pss += kib('Pss')
+      uss = Math.max(uss, kib('Private_Clean') + kib('Private_Dirty'))
     } catch {
       // The process ended while we looked.
     }
   }
-  return (kib * 1024) / 1e6
+  return { pss: (pss * 1024) / 1e6, uss: (uss * 1024) / 1e6 }
 }
 
 /** Fields of /proc/PID/stat from `state` on; undefined when the process has ended. */

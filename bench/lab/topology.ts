@@ -1,96 +1,166 @@
 /**
  * The benchmark's network: a client and a far side, joined by a veth pair, each in a namespace of its
- * own. The far side is Debian's wireguard-go (Linux's TCP) with a web server that is no bottleneck.
+ * own; a third for the peer that uses the kernel's TCP. The far side is Debian's wireguard-go (Linux's
+ * TCP) with a web server that is no bottleneck; each contestant is a peer of it with an address of its own.
  */
 import { type ChildProcess, spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { eventually, join2, Namespace } from '../../test/support/namespace.js'
-import { keyPair } from '../../test/support/wg.js'
+import { type KeyPair, keyPair } from '../../test/support/wg.js'
 
+/** Where the web server is, inside the tunnel. */
 export const TARGET = '192.168.11.10'
-export const CLIENT = '192.168.9.52'
-const FAR = '198.18.0.2'
+export const MTU = 1420
+const FAR = { client: '198.18.0.2', kernel: '198.18.1.2' } as const
+const NEAR = { client: '198.18.0.1', kernel: '198.18.1.1' } as const
 const PORT = 51820
+const FIRST_LINK_PORT = 52000
 const SOURCES = fileURLToPath(new URL('../../../bench/native/', import.meta.url))
+
+/** Core 0 is the contestant's; the far side, the load and the path have the others. */
+export const CONTESTANT_CORE = ['taskset', '-c', '0'] as const
+export const OTHER_CORES = [
+  'taskset',
+  '-c',
+  cpus().length > 1 ? `1-${cpus().length - 1}` : '0',
+] as const
+
+export interface Path {
+  readonly name: string
+  /** Round trip that the path adds, in milliseconds. */
+  readonly rtt: number
+  /** Of each way, in percent. */
+  readonly loss: number
+}
+
+export type Side = keyof typeof FAR
+
+/** What a contestant needs to reach the far side. */
+export interface Access {
+  readonly key: KeyPair
+  readonly farKey: string
+  /** Its address inside. */
+  readonly address: string
+  readonly endpoint: string
+}
 
 export class BenchLab {
   readonly client: Namespace
+  readonly kernel: Namespace
   readonly far: Namespace
   readonly folder: string
-  /** wg-quick file for the client. */
-  readonly tunnelFile: string
+  readonly #farKey = keyPair()
+  /** The far side's processes. */
+  readonly farPids: number[] = []
+  #peers = 0
 
-  private constructor(client: Namespace, far: Namespace, folder: string) {
+  private constructor(client: Namespace, kernel: Namespace, far: Namespace, folder: string) {
     this.client = client
+    this.kernel = kernel
     this.far = far
     this.folder = folder
-    this.tunnelFile = join(folder, 'far.conf')
   }
 
   static async create(): Promise<BenchLab> {
     const folder = mkdtempSync(join(tmpdir(), 'pvpn-bench-'))
     const lab = new BenchLab(
       await Namespace.create('client'),
+      await Namespace.create('kernel'),
       await Namespace.create('far'),
       folder,
     )
-    lab.#compile()
-    await join2(lab.client, 'eth0', lab.far, 'eth0')
-    await lab.client.ip('address add 198.18.0.1/24 dev eth0')
-    await lab.far.ip(`address add ${FAR}/24 dev eth0
-      address add ${TARGET}/24 dev lo`)
+    for (const name of ['load', 'origin', 'link']) {
+      lab.#compile('cc', [
+        '-O2',
+        '-Wall',
+        '-Wextra',
+        '-Werror',
+        '-o',
+        lab.program(name),
+        `${name}.c`,
+      ])
+    }
+    for (const side of ['client', 'kernel'] as const) {
+      await join2(lab[side], 'eth0', lab.far, side)
+      await lab[side].ip(`address add ${NEAR[side]}/24 dev eth0`)
+      await lab.far.ip(`address add ${FAR[side]}/24 dev ${side}`)
+    }
+    await lab.far.ip(`address add ${TARGET}/24 dev lo`)
     await lab.#wireguard()
-    await lab.#origin()
+    await lab.#serve([lab.program('origin'), TARGET, '80'], 'origin')
     return lab
   }
 
   async destroy(): Promise<void> {
-    await Promise.all([this.client.destroy(), this.far.destroy()])
+    await Promise.all([this.client.destroy(), this.kernel.destroy(), this.far.destroy()])
     rmSync(this.folder, { recursive: true, force: true })
   }
 
-  program(name: 'load' | 'origin'): string {
+  program(name: string): string {
     return join(this.folder, name)
   }
 
-  #compile(): void {
-    for (const name of ['load', 'origin'] as const) {
-      const args = ['-O2', '-Wall', '-Wextra', '-Werror', '-o', this.program(name)]
-      const { status, stderr } = spawnSync('cc', [...args, join(SOURCES, `${name}.c`)], {
-        encoding: 'utf8',
-      })
-      if (status !== 0) throw new Error(`cc ${name}.c: ${stderr}`)
+  /** Builds the peer on wireproxy's engine from Debian's Go packages. */
+  compileEngine(): void {
+    const env = {
+      ...process.env,
+      GO111MODULE: 'off',
+      GOPATH: '/usr/share/gocode',
+      GOCACHE: join(this.folder, 'go'),
     }
+    this.#compile('go', ['build', '-o', this.program('engine'), '.'], 'engine', env)
+  }
+
+  /** A new peer of the far side, over a direct link or `path`. */
+  async admit(side: Side, path: Path): Promise<Access> {
+    const number = this.#peers++
+    const key = keyPair()
+    const address = `192.168.9.${10 + number}`
+    await this.far.check(['wg', 'set', 'wg0', 'peer', key.public, 'allowed-ips', `${address}/32`])
+    const port = path.rtt === 0 && path.loss === 0 ? PORT : FIRST_LINK_PORT + number
+    if (port !== PORT) {
+      const [delay, ppm] = [String(path.rtt / 2), String(path.loss * 10_000)]
+      const ends = [`${FAR[side]}:${port}`, `${FAR[side]}:${PORT}`]
+      await this.#serve([this.program('link'), ...ends, delay, ppm], 'link')
+    }
+    return { key, farKey: this.#farKey.public, address, endpoint: `${FAR[side]}:${port}` }
+  }
+
+  #compile(compiler: string, args: string[], folder = '.', env = process.env): void {
+    const { status, stderr } = spawnSync(compiler, args, {
+      cwd: join(SOURCES, folder),
+      encoding: 'utf8',
+      env,
+    })
+    if (status !== 0) throw new Error(`${compiler} ${args.join(' ')}: ${stderr}`)
   }
 
   async #wireguard(): Promise<void> {
     await this.far.check(['sh', '-c', 'mount -t tmpfs none /run && mkdir /run/wireguard'])
-    this.far.spawn(['wireguard-go', '-f', 'wg0'], { stdio: 'ignore' })
+    const engine = this.far.spawn([...OTHER_CORES, 'wireguard-go', '-f', 'wg0'], {
+      stdio: 'ignore',
+    })
+    this.farPids.push(engine.pid as number)
     const up = await eventually(async () => (await this.far.run(['wg', 'show', 'wg0'])).code === 0)
     if (!up) throw new Error('wireguard-go does not start')
-    const [server, client] = [keyPair(), keyPair()]
     await this.far.check(['sh', '-c', 'cat | wg setconf wg0 /dev/fd/0'], {
-      input: `[Interface]\nPrivateKey = ${server.private}\nListenPort = ${PORT}\n[Peer]\nPublicKey = ${client.public}\nAllowedIPs = ${CLIENT}/32\n`,
+      input: `[Interface]\nPrivateKey = ${this.#farKey.private}\nListenPort = ${PORT}\n`,
     })
     await this.far.ip(`address add 192.168.9.1/24 dev wg0
-      link set wg0 mtu 1420 up`)
-    writeFileSync(
-      this.tunnelFile,
-      `[Interface]\nPrivateKey = ${client.private}\nAddress = ${CLIENT}/24\n[Peer]\nPublicKey = ${server.public}\nEndpoint = ${FAR}:${PORT}\nAllowedIPs = 192.168.9.0/24, 192.168.11.0/24\n`,
-      { mode: 0o600 },
-    )
+      link set wg0 mtu ${MTU} up`)
   }
 
-  async #origin(): Promise<void> {
-    const child: ChildProcess = this.far.spawn([this.program('origin'), TARGET, '80'], {
-      stdio: ['ignore', 'pipe', 'inherit'],
+  async #serve(argv: readonly string[], name: string): Promise<void> {
+    const child: ChildProcess = this.far.spawn([...OTHER_CORES, ...argv], {
+      stdio: ['ignore', 'pipe', 'ignore'],
     })
+    this.farPids.push(child.pid as number)
     await new Promise<void>((resolve, reject) => {
       child.stdout?.once('data', () => resolve())
-      child.once('exit', (code) => reject(new Error(`origin ended with ${code}`)))
+      child.once('exit', (code) => reject(new Error(`${name} ended with ${code}`)))
     })
   }
 }

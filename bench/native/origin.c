@@ -3,6 +3,7 @@
  *   GET /            a short answer, connection kept
  *   GET /big?n=N     N bytes
  *   POST             reads and counts Content-Length bytes
+ *   UDP              counts datagrams; one of a single byte is answered with the count, which begins anew
  * One thread, epoll, level-triggered; ends with SIGTERM.
  */
 #define _GNU_SOURCE
@@ -99,6 +100,32 @@ static int writable(struct client *c) {
   return 0;
 }
 
+/* Counts what waits. */
+static void count_datagrams(int fd) {
+  static unsigned long long counted;
+  static char bytes[64][2048];
+  struct sockaddr_in from;
+  struct mmsghdr messages[64];
+  struct iovec parts[64];
+  memset(messages, 0, sizeof messages);
+  for (int i = 0; i < 64; i++) {
+    parts[i] = (struct iovec){bytes[i], sizeof bytes[i]};
+    messages[i].msg_hdr.msg_iov = &parts[i];
+    messages[i].msg_hdr.msg_iovlen = 1;
+  }
+  /* Who asks is the only one who sends. */
+  messages[0].msg_hdr.msg_name = &from;
+  messages[0].msg_hdr.msg_namelen = sizeof from;
+  int n = recvmmsg(fd, messages, 64, MSG_DONTWAIT, NULL);
+  for (int i = 0; i < n; i++) {
+    if (messages[i].msg_len > 1) { counted++; continue; }
+    char text[32];
+    int length = snprintf(text, sizeof text, "%llu", counted);
+    counted = 0;
+    sendto(fd, text, (size_t)length, 0, (void *)&from, sizeof from);
+  }
+}
+
 int main(int argc, char **argv) {
   if (argc != 3) { fprintf(stderr, "usage: origin ADDRESS PORT\n"); return 2; }
   struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((unsigned short)atoi(argv[2]))};
@@ -108,14 +135,20 @@ int main(int argc, char **argv) {
   int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), one = 1, poller = epoll_create1(EPOLL_CLOEXEC);
   setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
   if (bind(listener, (void *)&a, sizeof a) || listen(listener, BACKLOG)) { perror("origin"); return 1; }
+  int datagrams = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), buffer = 8 << 20;
+  setsockopt(datagrams, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof buffer);
+  if (bind(datagrams, (void *)&a, sizeof a)) { perror("origin: UDP"); return 1; }
   struct epoll_event e = {.events = EPOLLIN}, events[EVENTS];
   epoll_ctl(poller, EPOLL_CTL_ADD, listener, &e);
+  e.data.ptr = &datagrams;
+  epoll_ctl(poller, EPOLL_CTL_ADD, datagrams, &e);
   puts("ready");
   fflush(stdout);
   for (;;) {
     int n = epoll_wait(poller, events, EVENTS, -1);
     for (int i = 0; i < n; i++) {
       struct client *c = events[i].data.ptr;
+      if (events[i].data.ptr == &datagrams) { count_datagrams(datagrams); continue; }
       if (!c) {
         int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) continue;

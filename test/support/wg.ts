@@ -1,8 +1,13 @@
 /** Keys by Debian's wireguard-tools: independent of our own code. */
 import { spawnSync } from 'node:child_process'
 
-/** A key pair in base64. */
-export function keyPair(): { private: string; public: string } {
+/** In base64. */
+export interface KeyPair {
+  readonly private: string
+  readonly public: string
+}
+
+export function keyPair(): KeyPair {
   const key = wg(['genkey'])
   return { private: key, public: wg(['pubkey'], key) }
 }

@@ -1,0 +1,159 @@
+/** What is measured: pvpn, with and without its addon, and its peers. Each is a SOCKS5 port on core 0. */
+import type { ChildProcess } from 'node:child_process'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { eventually, type Namespace, programsMissing } from '../../test/support/namespace.js'
+import { type Access, type BenchLab, CONTESTANT_CORE, MTU, type Path } from './topology.js'
+
+const PVPN = fileURLToPath(new URL('../../../bin/pvpn', import.meta.url))
+const INSIDE = ['192.168.9.0/24', '192.168.11.0/24']
+
+export interface Contestant {
+  readonly name: string
+  /** Where its SOCKS port is, and the load has to run. */
+  readonly namespace: Namespace
+  readonly port: number
+  /** Roots of its processes. */
+  readonly roots: readonly number[]
+  stop(): Promise<void>
+}
+
+interface Kind {
+  readonly name: string
+  /** What it needs that is not there; undefined: nothing. */
+  missing(): string | undefined
+  start(lab: BenchLab, path: Path, port: number): Promise<Contestant>
+}
+
+export const KINDS: readonly Kind[] = [
+  {
+    name: 'pvpn',
+    missing: () => undefined,
+    start: (lab, path, port) => pvpn('pvpn', lab, path, port, {}),
+  },
+  {
+    name: 'pvpn, addon off',
+    missing: () => undefined,
+    start: (lab, path, port) => pvpn('pvpn, addon off', lab, path, port, { PVPN_ACCEL: 'off' }),
+  },
+  { name: 'engine', missing: () => programsMissing('go'), start: engine },
+  { name: 'kernel', missing: () => programsMissing('microsocks'), start: kernel },
+]
+
+async function pvpn(
+  name: string,
+  lab: BenchLab,
+  path: Path,
+  port: number,
+  more: NodeJS.ProcessEnv,
+): Promise<Contestant> {
+  const access = await lab.admit('client', path)
+  const folder = join(lab.folder, `pvpn-${port}`)
+  mkdirSync(folder, { mode: 0o700 })
+  const file = join(folder, 'far.conf')
+  writeFileSync(
+    file,
+    `[Interface]\nPrivateKey = ${access.key.private}\nAddress = ${access.address}/32\nMTU = ${MTU}\n[Peer]\nPublicKey = ${access.farKey}\nEndpoint = ${access.endpoint}\nAllowedIPs = ${INSIDE.join(', ')}\n`,
+    { mode: 0o600 },
+  )
+  const config = join(folder, 'pvpn.yaml')
+  writeFileSync(
+    config,
+    `version: 1\ncontrol: { listen: none }\nenvironments:\n  far: { tunnel: { type: wireguard, file: far.conf }, listen: 127.0.0.1:${port} }\n`,
+    { mode: 0o600 },
+  )
+  const env = { ...process.env, PVPN_RUNTIME_DIR: join(folder, 'run'), ...more }
+  const program = [process.execPath, PVPN]
+  const gateway = lab.client.spawn([...CONTESTANT_CORE, ...program, 'up', '-c', config], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+    env,
+  })
+  const up = await eventually(
+    async () => (await lab.client.run([...program, 'status', '--wait', '10'], { env })).code === 0,
+    15_000,
+  )
+  if (!up) throw new Error('the gateway does not come up')
+  return { name, namespace: lab.client, port, roots: pids(gateway), stop: () => ended(gateway) }
+}
+
+async function engine(lab: BenchLab, path: Path, port: number): Promise<Contestant> {
+  const access = await lab.admit('client', path)
+  const file = join(lab.folder, `engine-${port}`)
+  writeFileSync(file, uapi(access), { mode: 0o600 })
+  const argv = [lab.program('engine'), file, access.address, String(MTU), `127.0.0.1:${port}`]
+  const child = lab.client.spawn([...CONTESTANT_CORE, ...argv], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  })
+  await listening(lab.client, port)
+  return {
+    name: 'engine',
+    namespace: lab.client,
+    port,
+    roots: pids(child),
+    stop: () => ended(child),
+  }
+}
+
+async function kernel(lab: BenchLab, path: Path, port: number): Promise<Contestant> {
+  const { kernel: namespace } = lab
+  const access = await lab.admit('kernel', path)
+  await namespace.check(['sh', '-c', 'mount -t tmpfs none /run && mkdir /run/wireguard'])
+  const wireguard = namespace.spawn([...CONTESTANT_CORE, 'wireguard-go', '-f', 'wg1'], {
+    stdio: 'ignore',
+  })
+  if (!(await eventually(async () => (await namespace.run(['wg', 'show', 'wg1'])).code === 0))) {
+    throw new Error('wireguard-go does not start')
+  }
+  await namespace.check(['sh', '-c', 'cat | wg setconf wg1 /dev/fd/0'], {
+    input: `[Interface]\nPrivateKey = ${access.key.private}\n[Peer]\nPublicKey = ${access.farKey}\nEndpoint = ${access.endpoint}\nAllowedIPs = ${INSIDE.join(', ')}\n`,
+  })
+  await namespace.ip(`address add ${access.address}/24 dev wg1
+    link set wg1 mtu ${MTU} up
+    route add 192.168.11.0/24 dev wg1`)
+  const socks = namespace.spawn(
+    [...CONTESTANT_CORE, 'microsocks', '-i', '127.0.0.1', '-p', String(port)],
+    { stdio: 'ignore' },
+  )
+  await listening(namespace, port)
+  const roots = pids(wireguard, socks)
+  return {
+    name: 'kernel',
+    namespace,
+    port,
+    roots,
+    stop: async () => {
+      await Promise.all([ended(socks), ended(wireguard)])
+      await namespace.check(['umount', '/run'])
+    },
+  }
+}
+
+/** wireguard-go's own configuration language. */
+function uapi(access: Access): string {
+  const hex = (base64: string) => Buffer.from(base64, 'base64').toString('hex')
+  return [
+    `private_key=${hex(access.key.private)}`,
+    `public_key=${hex(access.farKey)}`,
+    `endpoint=${access.endpoint}`,
+    ...INSIDE.map((range) => `allowed_ip=${range}`),
+    '',
+  ].join('\n')
+}
+
+async function listening(namespace: Namespace, port: number): Promise<void> {
+  const probe = ['sh', '-c', `ss -Hltn 'sport = :${port}' | grep -q .`]
+  const up = await eventually(async () => (await namespace.run(probe)).code === 0)
+  if (!up) throw new Error(`nothing listens on port ${port}`)
+}
+
+function pids(...children: readonly ChildProcess[]): number[] {
+  return children.map((child) => child.pid as number)
+}
+
+async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const end = new Promise((resolve) => child.once('exit', resolve))
+  child.kill('SIGTERM')
+  await end
+}
