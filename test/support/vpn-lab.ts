@@ -200,11 +200,15 @@ export async function serve(ns: Namespace, name: string, ...places: string[]): P
   })
 }
 
-/** Starts dnsmasq in a namespace with these names, forward and reverse; anything else is NXDOMAIN. */
+/**
+ * Starts dnsmasq in a namespace with these names, forward and reverse; anything else is NXDOMAIN, or
+ * with `refuse` is refused.
+ */
 export async function dns(
   ns: Namespace,
   address: string,
   names: Readonly<Record<string, readonly string[]>>,
+  options: { readonly refuse?: boolean } = {},
 ): Promise<ChildProcess> {
   const child = ns.spawn(
     [
@@ -216,7 +220,7 @@ export async function dns(
       '--pid-file=',
       '--user=root',
       '--bind-interfaces',
-      '--local=/#/',
+      ...(options.refuse === true ? [] : ['--local=/#/']),
       `--listen-address=${address}`,
       ...Object.entries(names).map(([name, at]) => `--host-record=${[name, ...at].join(',')}`),
     ],
