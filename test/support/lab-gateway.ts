@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { eventually, type Namespace, type RunResult } from './namespace.js'
 import { SITES, type SiteName, type VpnLab } from './vpn-lab.js'
 
-const PVPN = fileURLToPath(new URL('../../../bin/pvpn', import.meta.url))
+export const PVPN = fileURLToPath(new URL('../../../bin/pvpn', import.meta.url))
 /**
  * Who the gateway is: `nobody`, or where that user can't read the program (a checkout below a private
  * folder) the test's own user. Every capability is dropped in either case.
@@ -35,7 +35,8 @@ export class LabGateway {
   stdout = ''
   stderr = ''
   #process: ChildProcess | undefined
-  readonly #env: NodeJS.ProcessEnv
+  /** What a command needs to find this gateway. */
+  readonly env: NodeJS.ProcessEnv
 
   constructor(lab: VpnLab, configuration = CONFIGURATION) {
     this.lab = lab
@@ -48,7 +49,7 @@ export class LabGateway {
     }
     this.write('pvpn.yaml', configuration)
     chownSync(this.folder, USER, USER)
-    this.#env = {
+    this.env = {
       PATH: process.env.PATH,
       HOME: this.folder,
       PVPN_RUNTIME_DIR: join(this.folder, 'run'),
@@ -73,7 +74,7 @@ export class LabGateway {
   async up(wait = 10): Promise<boolean> {
     const child = this.client.spawn(unprivileged([process.execPath, PVPN, 'up']), {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: this.#env,
+      env: this.env,
     })
     this.#process = child
     child.stdout?.on('data', (b: Buffer) => {
@@ -98,7 +99,7 @@ export class LabGateway {
   /** Runs a `pvpn` command as the gateway's user. */
   async pvpn(...args: string[]): Promise<RunResult> {
     const argv = unprivileged([process.execPath, PVPN, ...args])
-    return await this.client.run(argv, { env: this.#env, timeout: 60_000 })
+    return await this.client.run(argv, { env: this.env, timeout: 60_000 })
   }
 
   async status(): Promise<GatewayStatusView> {
