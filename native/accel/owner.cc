@@ -22,7 +22,7 @@ namespace {
 
 constexpr int64_t kMostPid = 0x7fffffff;
 constexpr int64_t kMostInode = 9007199254740991;  // 2^53 - 1
-constexpr uint8_t kEstablished = 1;
+constexpr uint8_t kListening = 10;
 
 struct Query {
   nlmsghdr header;
@@ -71,7 +71,7 @@ int find(const inet_diag_req_v2& request, double* uid, double* inode) {
     return -EPROTO;
   }
   // Where there is no such connection the kernel offers a listener on the port.
-  if (answer.socket.idiag_state != kEstablished || answer.socket.id.idiag_dport != request.id.idiag_dport) {
+  if (answer.socket.idiag_state == kListening || answer.socket.id.idiag_dport != request.id.idiag_dport) {
     return -ENOENT;
   }
   *uid = answer.socket.idiag_uid;

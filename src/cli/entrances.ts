@@ -1,5 +1,6 @@
 /** Everything that leads into one environment: proxy ports, DNS ports, forwards and published services. */
 import type { Socket } from 'node:net'
+import type { HandedConnection } from '../core/admission.js'
 import type { Environment } from '../core/environment.js'
 import { toPvpnError } from '../core/errors.js'
 import type { Logger } from '../core/log.js'
@@ -72,8 +73,8 @@ export class Entrances {
   }
 
   /** A connection that the gateway has accepted. */
-  accept(socket: Socket, listener: string, head: Uint8Array | undefined): void {
-    this.#handed.accept(socket, { listener, ...(head === undefined ? {} : { head }) })
+  accept(socket: Socket, handed: HandedConnection): void {
+    this.#handed.accept(socket, handed)
   }
 
   get proxyAddresses(): readonly string[] {
@@ -95,7 +96,7 @@ export class Entrances {
       users,
       allowUnauthenticated,
       connectTimeout,
-      environmentName: name,
+      place: `environment ${name}`,
       route: () => this.#environment,
       logger: this.#logger,
     })

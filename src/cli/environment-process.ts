@@ -1,6 +1,6 @@
 /** The process of one environment: what `pvpn up` forks. It talks to the gateway by core/ipc.ts. */
 import type { Socket } from 'node:net'
-import { toPvpnError } from '../core/errors.js'
+import { PvpnError, toPvpnError } from '../core/errors.js'
 import type { EnvironmentFigures, FromEnvironment, ToEnvironment } from '../core/ipc.js'
 import type { Logger } from '../core/log.js'
 import type { ManagedEnvironment } from '../core/managed-environment.js'
@@ -47,6 +47,9 @@ class EnvironmentProcess {
       case 'connection':
         if (socket !== undefined) this.#connection(message, socket as Socket)
         break
+      case 'resolve':
+        void this.#resolve(message.id, message.host)
+        break
       default:
         message satisfies never
     }
@@ -71,7 +74,7 @@ class EnvironmentProcess {
 
   #connection(message: ToEnvironment & { kind: 'connection' }, socket: Socket): void {
     if (this.#entrances === undefined || this.#stopping) socket.destroy()
-    else this.#entrances.accept(socket, message.listener, message.head)
+    else this.#entrances.accept(socket, message)
   }
 
   #state(): void {
@@ -99,6 +102,19 @@ class EnvironmentProcess {
       systemClock,
     )
     send({ kind: 'status', id, status, figures: figures(environment) })
+  }
+
+  async #resolve(id: number, host: string): Promise<void> {
+    try {
+      if (this.#environment === undefined) throw new PvpnError('ERR_DOWN', 'is starting')
+      const addresses = await this.#environment.lookup(host)
+      send({ kind: 'addresses', id, addresses })
+    } catch (thrown) {
+      const { code, message } = toPvpnError(thrown)
+      // No such name is an answer: the name belongs elsewhere, or nowhere.
+      const error = code === 'ERR_NAME' ? {} : { error: { code, message } }
+      send({ kind: 'addresses', id, addresses: [], ...error })
+    }
   }
 
   #stop(): void {

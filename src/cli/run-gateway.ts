@@ -10,6 +10,7 @@ import type {
   StandbyAnswer,
 } from '../gateway/contract.js'
 import { GATEWAY_STOP_MOST } from '../gateway/limits.js'
+import { PolicyPort } from '../gateway/policy-port.js'
 import { Supervisor } from '../gateway/supervisor.js'
 import type { Timings } from '../gateway/timings.js'
 import { takeGatewayLock } from '../io/gateway-lock.js'
@@ -57,22 +58,24 @@ export async function runGateway(options: RunGatewayOptions): Promise<RunningGat
   const slower = accelProblem()
   if (slower !== undefined) logger.info({}, slower)
   let control: ControlServer | undefined
-  const supervisor = new Supervisor({
+  const supervisor: Supervisor = new Supervisor({
     ...options,
     module: options.environmentModule,
-    listening: () => ({ control: control?.listening ?? null, policy: null }),
+    listening: () => ({ control: control?.listening ?? null, policy: policy.listening }),
     onReload: (configuration) => listen(configuration),
   })
+  const policy = new PolicyPort(supervisor, logger)
   const listen = async (configuration: GatewayOptions): Promise<readonly string[]> => {
+    const problems = await policy.configure(configuration)
     try {
       await control?.listen(configuration.control.listen)
-      return []
+      return problems
     } catch (error) {
-      return [`${(error as Error).message}; the commands work all the same`]
+      return [...problems, `${(error as Error).message}; the commands work all the same`]
     }
   }
   const stop = async () => {
-    await Promise.all([supervisor.stop(), control?.close()])
+    await Promise.all([supervisor.stop(), policy.close(), control?.close()])
     await removeFile(folder.token)
     await lock.release()
   }

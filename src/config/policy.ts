@@ -78,10 +78,6 @@ export function readPolicy(
   context: Context,
 ): PolicyDraft {
   const { values } = fields
-  context.report.warning(
-    fields.place,
-    "the policy port is not served by this version yet: use the environments' own ports",
-  )
   const listen = values.listen ?? [{ value: DEFAULT_LISTEN, place: undefined }]
   const claims = listen.map(({ value, place }) => {
     return { listen: value, protocol: 'tcp', owner: 'policy.listen', place } as const
@@ -92,6 +88,7 @@ export function readPolicy(
   const remedy = 'it needs users, or allow_unauthenticated: true'
   checkOpen(claims, allowUnauthenticated || authenticated, remedy, context.report)
   if (values.default !== undefined) known(values.default)
+  warnOfPrograms(values.rules ?? [], context)
   const rules = (values.rules ?? []).map((rule) => readRule(rule, known, context))
   return {
     claims,
@@ -108,6 +105,16 @@ export function readPolicy(
       }
     },
   }
+}
+
+/** Linux shows the programs behind sockets to their own user and to root only. */
+function warnOfPrograms(rules: readonly RuleFields[], { report }: Context): void {
+  const first = rules.find((rule) => rule.has('program'))
+  if (first === undefined || process.getuid?.() === 0) return
+  report.warning(
+    first.at('program'),
+    'a gateway that is not root sees the programs of its own user only: for others use "user"',
+  )
 }
 
 function readRule(

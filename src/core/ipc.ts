@@ -17,6 +17,7 @@
  * A terminal's Ctrl-C and hang-up reach the whole process group: the environment's process ignores
  * SIGINT and SIGHUP, the gateway tells it what to do. It writes nothing to stdout; stderr is its log.
  */
+import type { HandedConnection } from './admission.js'
 import type { EnvironmentState, EnvironmentStatus } from './environment.js'
 import type { LogLevel } from './log.js'
 import type { EnvironmentOptions } from './options.js'
@@ -33,14 +34,12 @@ export type ToEnvironment =
   /** Answer with a `status` of the same id. */
   | { readonly kind: 'status'; readonly id: number }
   /**
-   * Sent with a socket: a connection accepted by the gateway for this environment. `head` is what was
-   * read from it already (undefined: nothing was read). Half-close must be set again on the socket.
+   * Sent with a socket: a connection accepted by the gateway for this environment. Half-close must be
+   * set again on the socket.
    */
-  | {
-      readonly kind: 'connection'
-      readonly listener: string
-      readonly head: Uint8Array | undefined
-    }
+  | ({ readonly kind: 'connection' } & HandedConnection)
+  /** Which addresses has the name inside? Answer with an `addresses` of the same id. */
+  | { readonly kind: 'resolve'; readonly id: number; readonly host: string }
 
 /** What metrics need beyond the status; cumulative since the process began. */
 export interface EnvironmentFigures {
@@ -67,6 +66,13 @@ export type FromEnvironment =
       readonly kind: 'state'
       readonly state: EnvironmentState
       readonly error: { readonly code: string; readonly message: string } | null
+    }
+  /** No addresses and no error: there is no such name. */
+  | {
+      readonly kind: 'addresses'
+      readonly id: number
+      readonly addresses: readonly string[]
+      readonly error?: { readonly code: string; readonly message: string }
     }
   | {
       readonly kind: 'status'

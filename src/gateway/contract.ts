@@ -1,5 +1,6 @@
 /** The gateway as control API, commands and tests see it. */
 import type { Socket } from 'node:net'
+import type { HandedConnection } from '../core/admission.js'
 import type { EnvironmentState, EnvironmentStatus } from '../core/environment.js'
 import type { EnvironmentFigures } from '../core/ipc.js'
 import type { EnvironmentOptions, GatewayOptions } from '../core/options.js'
@@ -79,10 +80,61 @@ export interface LoadedConfiguration {
 
 /**
  * Answers a client whose environment has no process, truthfully and at once (SOCKS5 03, HTTP 503),
- * and closes. The socket is paused and unread; the gateway ends it after STANDBY_LINGER.
+ * and closes. The socket is paused, and unread but for what `handed` has; the gateway ends it after
+ * STANDBY_LINGER.
  */
 export type StandbyAnswer = (
   socket: Socket,
   options: EnvironmentOptions,
   error: StatusError,
+  handed?: HandedConnection,
 ) => void
+
+/** One request at the policy port, or one that `pvpn explain` asks about. */
+export interface PolicyExplanation {
+  /** `host:port`, as it was asked for. */
+  readonly target: string
+  /** Who would serve it; null: refused. */
+  readonly environment: string | null
+  /** The host that is asked for there. */
+  readonly host: string
+  readonly by: 'rule' | 'name' | 'default'
+  /** `FILE:LINE`; null when no rule decided. */
+  readonly rule: string | null
+  /** Why it is refused; null when it is not. */
+  readonly reason: string | null
+  /** Resolvers that had to be asked. */
+  readonly consulted: readonly {
+    readonly environment: string
+    readonly addresses: readonly string[]
+    /** `FILE:LINE` of the rule that wanted to know. */
+    readonly rule: string
+  }[]
+}
+
+/** Both are known only as far as a rule wanted to know. */
+export interface PolicyDecision extends PolicyExplanation {
+  /** ISO 8601. */
+  readonly at: string
+  /** Milliseconds that the decision took. */
+  readonly took: number
+  /** `address:port`; empty for a Unix socket. */
+  readonly client: string
+  readonly program: string | null
+  readonly user: string | null
+}
+
+export interface PolicyQuestion {
+  readonly host: string
+  readonly port: number
+  readonly program?: string | undefined
+  readonly user?: string | undefined
+}
+
+/** The policy as control API and commands see it. */
+export interface Policy {
+  /** Undefined: there is no policy. Rejects with the PvpnError of an environment that had to be asked. */
+  explain(question: PolicyQuestion): Promise<PolicyExplanation | undefined>
+  /** The newest first. */
+  readonly recent: readonly PolicyDecision[]
+}

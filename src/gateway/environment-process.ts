@@ -1,12 +1,14 @@
 /** One environment's process: messages over its IPC channel, status queries, heartbeat, end. */
 import { type ChildProcess, fork } from 'node:child_process'
 import type { Socket } from 'node:net'
+import type { HandedConnection } from '../core/admission.js'
 import type { EnvironmentState, EnvironmentStatus } from '../core/environment.js'
+import { type ErrorCode, PvpnError } from '../core/errors.js'
 import type { EnvironmentFigures, FromEnvironment, ToEnvironment } from '../core/ipc.js'
 import type { LogLevel } from '../core/log.js'
 import type { EnvironmentOptions } from '../core/options.js'
 import type { StatusError } from './contract.js'
-import { ENVIRONMENT_HEAP_MIB, HANDOVER_PENDING, STATUS_TIMEOUT } from './limits.js'
+import { ENVIRONMENT_HEAP_MIB, HANDOVER_PENDING, RESOLVING_MOST, STATUS_TIMEOUT } from './limits.js'
 
 export interface ProcessEvents {
   onReady(): void
@@ -27,12 +29,20 @@ interface Query {
   readonly resolve: (answer: StatusAnswer | undefined) => void
 }
 
+interface Resolving {
+  readonly timer: NodeJS.Timeout
+  readonly resolve: (addresses: readonly string[]) => void
+  readonly reject: (error: PvpnError) => void
+}
+
 export class EnvironmentProcess {
   readonly #child: ChildProcess
   readonly #events: ProcessEvents
   #ended = false
   #queryId = 0
   #queries: Query[] = []
+  /** Names asked for, by the question's id. */
+  readonly #resolving = new Map<number, Resolving>()
   /** Sockets on their way. */
   readonly #handovers = new Set<Socket>()
   #missed = 0
@@ -81,11 +91,11 @@ export class EnvironmentProcess {
    * Hands an open socket over; it is no longer ours when this returns true. False: the process can't
    * take it now (ended, or HANDOVER_PENDING are on their way), the caller keeps it.
    */
-  connection(listener: string, head: Uint8Array | undefined, socket: Socket): boolean {
+  connection(handed: HandedConnection, socket: Socket): boolean {
     if (this.#ended || !this.#child.connected || this.#handovers.size >= HANDOVER_PENDING)
       return false
     this.#handovers.add(socket)
-    const message: ToEnvironment = { kind: 'connection', listener, head }
+    const message: ToEnvironment = { kind: 'connection', ...handed }
     // Node would keep our copy until the process confirms, and for ever when it dies before. Once it
     // is sent the kernel has a copy for the process, and ours can go: that ends nothing.
     this.#child.send(message, socket, { keepOpen: true }, () => {
@@ -93,6 +103,28 @@ export class EnvironmentProcess {
       socket.destroy()
     })
     return true
+  }
+
+  /**
+   * The name's addresses inside; none: no such name. Rejects with what the process says, ERR_LIMIT,
+   * ERR_TIMEOUT after `timeout` milliseconds, or ERR_DOWN when it ends.
+   */
+  resolve(host: string, timeout: number): Promise<readonly string[]> {
+    if (this.#ended || !this.#child.connected) {
+      return Promise.reject(new PvpnError('ERR_DOWN', 'its process has ended'))
+    }
+    if (this.#resolving.size >= RESOLVING_MOST) {
+      return Promise.reject(new PvpnError('ERR_LIMIT', 'too many names are being resolved'))
+    }
+    return new Promise((resolve, reject) => {
+      const id = ++this.#queryId
+      const timer = setTimeout(() => {
+        this.#resolving.delete(id)
+        reject(new PvpnError('ERR_TIMEOUT', `no answer about ${host}`))
+      }, timeout)
+      this.#resolving.set(id, { timer, resolve, reject })
+      this.#send({ kind: 'resolve', id, host })
+    })
   }
 
   /** The process's own status, or undefined when it does not answer within STATUS_TIMEOUT. */
@@ -140,9 +172,21 @@ export class EnvironmentProcess {
       case 'status':
         this.#answer(message)
         break
+      case 'addresses':
+        this.#resolved(message)
+        break
       default:
         message satisfies never
     }
+  }
+
+  #resolved({ id, addresses, error }: FromEnvironment & { kind: 'addresses' }): void {
+    const question = this.#resolving.get(id)
+    if (question === undefined) return
+    this.#resolving.delete(id)
+    clearTimeout(question.timer)
+    if (error === undefined) question.resolve(addresses)
+    else question.reject(new PvpnError(error.code as ErrorCode, error.message))
   }
 
   #answer(message: FromEnvironment & { kind: 'status' }): void {
@@ -158,6 +202,11 @@ export class EnvironmentProcess {
     this.#ended = true
     for (const query of this.#queries) settle(query, undefined)
     this.#queries = []
+    for (const { timer, reject } of this.#resolving.values()) {
+      clearTimeout(timer)
+      reject(new PvpnError('ERR_DOWN', `its process ended (${how})`))
+    }
+    this.#resolving.clear()
     // What still waited for its turn would stay open without anybody to serve it.
     for (const socket of this.#handovers) socket.destroy()
     this.#events.onEnd(how)

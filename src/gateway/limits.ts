@@ -40,3 +40,7 @@ export const PORT_PATIENCE = 1_500
 export const SETTLE_MOST = 60_000
 /** Listeners of gateway events (server-sent event clients and our own). Beyond: refused. */
 export const EVENT_LISTENERS = 64
+/** Names of by-name requests that one environment's process is asked about at once for the policy. Beyond: the request fails (ERR_LIMIT). */
+export const RESOLVING_MOST = 256
+/** Decisions of the policy port that are remembered for `pvpn explain --last`. Beyond: the oldest is forgotten. */
+export const DECISIONS_KEPT = 256

@@ -1,12 +1,13 @@
 /** Clients that came while an environment has no process: answered with the truth, or waiting for it to come up. */
 import type { Socket } from 'node:net'
+import type { HandedConnection } from '../core/admission.js'
 import type { EnvironmentOptions } from '../core/options.js'
 import type { StandbyAnswer, StatusError } from './contract.js'
 import { ON_DEMAND_WAITING, STANDBY_CLIENTS, STANDBY_RETIRE } from './limits.js'
 
 interface Waiting {
   readonly socket: Socket
-  readonly listener: string
+  readonly handed: HandedConnection
   readonly timer: NodeJS.Timeout
 }
 
@@ -23,7 +24,12 @@ export class StandbyClients {
   }
 
   /** The socket is ours from here on: answered, and gone after the linger at the latest. */
-  answer(socket: Socket, options: EnvironmentOptions, reason: StatusError): void {
+  answer(
+    socket: Socket,
+    options: EnvironmentOptions,
+    reason: StatusError,
+    handed?: HandedConnection,
+  ): void {
     if (this.#answering.size >= STANDBY_CLIENTS) {
       socket.destroy()
       return
@@ -35,25 +41,25 @@ export class StandbyClients {
       clearTimeout(timer)
       this.#answering.delete(socket)
     })
-    this.#answer(socket, options, reason)
+    this.#answer(socket, options, reason, handed)
   }
 
-  /** Keeps the unread socket until `takeWaiting`, for `connectTimeout` seconds at most; then it is answered. */
+  /** Keeps the socket, of which nothing more is read, until `takeWaiting`, for `connectTimeout` seconds at most; then it is answered. */
   wait(
     socket: Socket,
-    listener: string,
+    handed: HandedConnection,
     options: EnvironmentOptions,
     reason: () => StatusError,
   ): void {
     if (this.#waiting.length >= ON_DEMAND_WAITING) {
-      this.answer(socket, options, reason())
+      this.answer(socket, options, reason(), handed)
       return
     }
     const timer = setTimeout(() => {
       this.#waiting = this.#waiting.filter((other) => other !== waiting)
-      this.answer(socket, options, reason())
+      this.answer(socket, options, reason(), handed)
     }, options.connectTimeout * 1000)
-    const waiting = { socket, listener, timer }
+    const waiting = { socket, handed, timer }
     this.#waiting.push(waiting)
   }
 
@@ -65,7 +71,9 @@ export class StandbyClients {
   }
 
   refuseWaiting(options: EnvironmentOptions, reason: StatusError): void {
-    for (const { socket } of this.takeWaiting()) this.answer(socket, options, reason)
+    for (const { socket, handed } of this.takeWaiting()) {
+      this.answer(socket, options, reason, handed)
+    }
   }
 
   /**

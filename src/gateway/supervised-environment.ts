@@ -12,7 +12,9 @@
  * In every phase but `running` the gateway holds the proxy ports (with `on-demand`: always).
  */
 import type { Socket } from 'node:net'
+import type { HandedConnection } from '../core/admission.js'
 import type { EnvironmentState, EnvironmentStatus } from '../core/environment.js'
+import { type ErrorCode, PvpnError } from '../core/errors.js'
 import type { EnvironmentFigures } from '../core/ipc.js'
 import type { Logger, LogLevel } from '../core/log.js'
 import type { EnvironmentOptions } from '../core/options.js'
@@ -59,6 +61,7 @@ export class SupervisedEnvironment {
   /** The one timer of the phase: boot or listen time-out, back-off, stop grace. */
   #timer: NodeJS.Timeout | undefined
   #idle: (() => void)[] = []
+  readonly #settling = new Set<() => void>()
 
   constructor(options: EnvironmentOptions, context: SupervisionOptions) {
     this.#options = options
@@ -67,7 +70,7 @@ export class SupervisedEnvironment {
     this.#logger = context.logger.child({ environment: options.name })
     this.#armed = options.start === 'on-demand'
     this.#clients = new StandbyClients(context.standbyAnswer, this.#timings.standbyLinger)
-    this.#ports.onClient = (socket, listener) => this.#client(socket, listener)
+    this.#ports.onClient = (socket, listener) => this.client({ listener }, socket)
   }
 
   get options(): EnvironmentOptions {
@@ -205,10 +208,49 @@ export class SupervisedEnvironment {
     this.#process.kill()
   }
 
-  /** A client read or accepted elsewhere in the gateway (policy port). The socket is taken in any case. */
-  connection(listener: string, head: Uint8Array | undefined, socket: Socket): void {
-    const taken = this.#phase === 'running' && this.#process?.connection(listener, head, socket)
-    if (taken !== true) this.#clients.answer(socket, this.#options, this.#reason())
+  /**
+   * A client of its ports, or one that the policy port sends: served by the process, answered in its
+   * place, or kept waiting until a first connection has started it. The socket is taken in any case.
+   */
+  client(handed: HandedConnection, socket: Socket): void {
+    this.#wake()
+    // With `always` a process that runs has the ports itself: who comes here comes in vain.
+    if (this.#options.start === 'always' || this.settled) this.#connection(handed, socket)
+    else this.#clients.wait(socket, handed, this.#options, () => this.#reason())
+  }
+
+  /** Which addresses has the name inside? None: no such name. Rejects with a PvpnError: not up, resolver failed. */
+  async resolve(host: string): Promise<readonly string[]> {
+    this.#wake()
+    const timeout = this.#options.connectTimeout * 1000
+    if (this.#options.start === 'on-demand' && !this.settled) await this.#untilSettled(timeout)
+    if (this.#phase !== 'running' || this.#process === undefined) {
+      const { code, message } = this.#reason()
+      throw new PvpnError(code as ErrorCode, `environment ${this.name}: ${message}`)
+    }
+    return this.#process.resolve(host, timeout)
+  }
+
+  #connection(handed: HandedConnection, socket: Socket): void {
+    const taken = this.#phase === 'running' && this.#process?.connection(handed, socket)
+    if (taken !== true) this.#clients.answer(socket, this.#options, this.#reason(), handed)
+  }
+
+  /** A first connection starts it, when it is to be started so. */
+  #wake(): void {
+    if (this.#armed && this.#phase === 'idle') this.start()
+  }
+
+  #untilSettled(timeout: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer)
+        this.#settling.delete(done)
+        resolve()
+      }
+      const timer = setTimeout(done, timeout)
+      this.#settling.add(done)
+    })
   }
 
   async #boot(): Promise<void> {
@@ -331,22 +373,10 @@ export class SupervisedEnvironment {
     return new Promise((resolve) => this.#idle.push(resolve))
   }
 
-  #client(socket: Socket, listener: string): void {
-    if (this.#armed && this.#phase === 'idle') this.start()
-    // With `always` a process that runs has the ports itself: who comes here comes in vain.
-    if (this.#options.start === 'always' || this.settled) {
-      this.connection(listener, undefined, socket)
-    } else {
-      this.#clients.wait(socket, listener, this.#options, () => this.#reason())
-    }
-  }
-
   /** Waiting clients go to the process once it is up or can say why not. */
   #deliver(): void {
     if (this.#phase !== 'running' || !this.settled) return
-    for (const { socket, listener } of this.#clients.takeWaiting()) {
-      this.connection(listener, undefined, socket)
-    }
+    for (const { socket, handed } of this.#clients.takeWaiting()) this.#connection(handed, socket)
   }
 
   #reason(): StatusError {
@@ -368,6 +398,7 @@ export class SupervisedEnvironment {
       error?.message === this.#error?.message
     this.#state = state
     this.#error = error
+    if (this.settled) for (const done of [...this.#settling]) done()
     if (!same) this.onChange()
   }
 

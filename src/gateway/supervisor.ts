@@ -1,5 +1,8 @@
 /** All environments of one gateway: starting, watching, reloading and stopping their processes. */
+import type { Socket } from 'node:net'
+import type { HandedConnection } from '../core/admission.js'
 import type { EnvironmentStatus } from '../core/environment.js'
+import { PvpnError } from '../core/errors.js'
 import { formatListenAddress } from '../core/listen-address.js'
 import type { GatewayOptions } from '../core/options.js'
 import type {
@@ -12,6 +15,7 @@ import type {
   ReloadReport,
 } from './contract.js'
 import { EVENT_LISTENERS, SETTLE_MOST } from './limits.js'
+import type { PolicyEnvironments } from './policy-port.js'
 import { reloadPlan } from './reload-plan.js'
 import { SupervisedEnvironment, type SupervisionOptions } from './supervised-environment.js'
 import { DEFAULT_TIMINGS } from './timings.js'
@@ -27,7 +31,7 @@ export interface SupervisorOptions extends SupervisionOptions {
   readonly onReload?: (configuration: GatewayOptions) => Promise<readonly string[]>
 }
 
-export class Supervisor implements Gateway {
+export class Supervisor implements Gateway, PolicyEnvironments {
   readonly #options: SupervisorOptions
   readonly #environments = new Map<string, SupervisedEnvironment>()
   readonly #listeners = new Set<(event: GatewayEvent) => void>()
@@ -112,6 +116,20 @@ export class Supervisor implements Gateway {
 
   reload(): Promise<ReloadReport> {
     return this.#serially(() => this.#reload())
+  }
+
+  /** The socket is taken; false: there is no such environment (any more), and it is not. */
+  client(name: string, handed: HandedConnection, socket: Socket): boolean {
+    const environment = this.#environments.get(name)
+    environment?.client(handed, socket)
+    return environment !== undefined
+  }
+
+  /** The host's addresses inside; none: no such name. Rejects with a PvpnError. */
+  async resolve(name: string, host: string): Promise<readonly string[]> {
+    const environment = this.#environments.get(name)
+    if (environment === undefined) throw new PvpnError('ERR_DOWN', `environment ${name} is gone`)
+    return environment.resolve(host)
   }
 
   listen(listener: (event: GatewayEvent) => void): (() => void) | undefined {

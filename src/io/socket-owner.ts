@@ -20,7 +20,7 @@ export interface PeerProcess {
   readonly gid: number
 }
 
-/** Of the established TCP socket on this host that is bound to `local` and connected to `remote`. */
+/** Of the connected TCP socket on this host that is bound to `local` and connected to `remote`. */
 export function socketIdentity(local: Endpoint, remote: Endpoint): SocketIdentity | undefined {
   const from = parseIp(local.address)
   const to = parseIp(remote.address)
@@ -88,7 +88,7 @@ function inTable(
   } catch {
     return undefined
   }
-  const at = table.indexOf(` ${local} ${remote} 01 `)
+  const at = table.indexOf(` ${local} ${remote} `)
   if (at < 0) return undefined
   // State, queues, timer, retransmissions, then user, time-out and inode.
   const fields = table.slice(at + local.length + remote.length + 3, at + 200).split(/ +/)

@@ -6,6 +6,7 @@
 import type { Socket } from 'node:net'
 import { PvpnError } from '../core/errors.js'
 import type { Bytes } from '../core/types.js'
+import { stopReading } from '../io/socket-reading.js'
 import type { Parsed } from '../wire/parsed.js'
 import { MAX_PIPELINED_BYTES } from './limits.js'
 
@@ -52,6 +53,18 @@ export class ClientReader {
         this.#wake = resolve
       })
     }
+  }
+
+  /**
+   * For handing the connection to another process: everything that was read and not used. What comes
+   * from here on stays in the kernel.
+   */
+  take(): Bytes {
+    this.#socket.pause()
+    // Its bytes come by `onData`.
+    this.#socket.read()
+    stopReading(this.#socket)
+    return this.release()
   }
 
   /** Stops reading and gives the unused bytes away; the socket is paused. */

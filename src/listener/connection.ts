@@ -1,6 +1,8 @@
 /** One client's connection to a listener: what is known of it, and until when it may stay as it is. */
 import type { Socket } from 'node:net'
+import type { Admission } from '../core/admission.js'
 import type { Session } from '../core/environment.js'
+import type { PvpnError } from '../core/errors.js'
 import { formatHostPort } from '../core/ip.js'
 import { plainAddress } from '../core/listen-address.js'
 import type { Bytes, Endpoint, Millis, Target } from '../core/types.js'
@@ -35,6 +37,12 @@ export class Connection implements ConnectionInfo {
   user: string | undefined
   protocol: ProxyProtocol | undefined
   target: Target | undefined
+  /** The policy port has let it in: no password is asked for, and only what it says is reached. */
+  admission: Admission | undefined
+  /** Why the policy does not let it in: the answer to whatever is asked for on it. */
+  refusal: PvpnError | undefined
+  /** Given away: no longer this listener's. */
+  handed = false
   /** Nothing is under way: the client has not asked yet, or has been answered and may ask again. */
   idle = true
   /** Looked at once a second: past it, `onDeadline` is called. Infinity while nothing is awaited of the client. */

@@ -30,7 +30,7 @@ export function admissionProblem(
     )
   }
   const { authenticator } = context
-  if (authenticator.open) return undefined
+  if (authenticator.open || connection.admission !== undefined) return undefined
   const [given, ...more] = fieldValues(rawHeaders, 'proxy-authorization')
   connection.user =
     given === undefined || more.length > 0 ? undefined : authenticator.checkBasic(given)
@@ -41,11 +41,8 @@ export function admissionProblem(
     error: 'http_request_denied',
     message:
       given === undefined ? 'this proxy wants a user and password' : 'wrong user or password',
-    hint: 'Give the proxy user and password of this environment.',
-    fields: [
-      'Proxy-Authenticate',
-      `Basic realm="pvpn ${context.environmentName}", charset="UTF-8"`,
-    ],
+    hint: 'Give the user and password of this proxy port.',
+    fields: ['Proxy-Authenticate', `Basic realm="pvpn ${context.place}", charset="UTF-8"`],
   }
 }
 
@@ -62,7 +59,7 @@ export function forwardTarget(
     return badRequest(`${method} may go no further`, 'Raise Max-Forwards.', 501)
   }
   if (url.startsWith('/')) {
-    const own = `${context.environmentName}: this is its proxy port, not a web server`
+    const own = `${context.place}: this is a proxy port, not a web server`
     return badRequest(
       own,
       'Set this address as the HTTP or SOCKS proxy of your program, and ask for the page you want there.',

@@ -28,6 +28,7 @@ export class HttpClient {
   readonly #upstream = new Upstream()
   #current: Exchange | undefined
   #detached = false
+  #received = false
   #idleSince: Millis
   #bytesWhenIdle = 0
 
@@ -45,6 +46,12 @@ export class HttpClient {
   /** An answer is being made or sent. */
   get busy(): boolean {
     return this.#current !== undefined
+  }
+
+  /** What was decided for it, at the policy port, holds for one request. */
+  get #single(): boolean {
+    const { admission, refusal } = this.connection
+    return admission !== undefined || refusal !== undefined
   }
 
   /** The connection is no longer HTTP, or is being refused. */
@@ -70,6 +77,12 @@ export class HttpClient {
   }
 
   receive(request: IncomingMessage, response: ServerResponse): void {
+    if (this.#single) {
+      // The next request may belong elsewhere. What was sent ahead is not served (RFC 9112 section 9.6).
+      if (this.#received) return
+      response.shouldKeepAlive = false
+    }
+    this.#received = true
     if (this.#detached || this.#queue.length >= MAX_PIPELINED_REQUESTS) {
       resetSocket(this.connection.socket)
       return
@@ -119,7 +132,7 @@ export class HttpClient {
     if (response.destroyed) return
     this.#context.logger.debug({ ...this.connection.describe(), error: refusal.message }, 'refused')
     const closed = new Promise((resolve) => response.once('close', resolve))
-    const answer = errorAnswer(this.#context.environmentName, refusal, request.headers.accept)
+    const answer = errorAnswer(this.#context.place, refusal, request.headers.accept)
     if (hasBody(request.rawHeaders) && !request.complete) response.shouldKeepAlive = false
     response.sendDate = false
     response.writeHead(answer.status, answer.reason, answer.fields)
@@ -153,7 +166,7 @@ export class HttpClient {
     }
     this.detach()
     const refusal = badRequest('the request did not come to its end in time', 'Try again.', 408)
-    const answer = errorAnswer(this.#context.environmentName, refusal, undefined)
+    const answer = errorAnswer(this.#context.place, refusal, undefined)
     connection.refuse(idle ? undefined : encodeAnswer(answer), now)
   }
 

@@ -35,14 +35,14 @@ export interface HttpAnswer {
 
 /** The whole answer; HTML for those who accept it, plain text for the others. */
 export function errorAnswer(
-  environmentName: string,
+  place: string,
   refusal: HttpRefusal,
   accept: string | undefined,
 ): HttpAnswer {
   const reason = STATUS_CODES[refusal.status] ?? 'Error'
   const html = accept?.includes('text/html') ?? false
   const title = `${refusal.status} ${reason}`
-  const where = `pvpn, environment ${environmentName}`
+  const where = `pvpn, ${place}`
   const body = Buffer.from(
     html
       ? `<!doctype html><html lang="en"><meta charset="utf-8"><title>${escapeHtml(title)}</title>` +

@@ -6,6 +6,7 @@ import type { StreamDuplex } from '../io/stream-duplex.js'
 import { endToEndFields, fieldTokens, fieldValues, trailerFields } from '../wire/http-fields.js'
 import type { AbsoluteTarget } from '../wire/http-target.js'
 import type { Connection } from './connection.js'
+import { aliasOf, type HostAlias } from './host-alias.js'
 import { hasBody } from './http-admission.js'
 import { requestOn, type Upstream } from './http-upstream.js'
 import { type ListenerContext, targetText } from './listener-context.js'
@@ -32,6 +33,7 @@ export async function forward(
   const repeatable = REPEATABLE.has(method) && !hasBody(request.rawHeaders)
   const dial = () => context.dial(connection, where.target, gone.signal)
   connection.target = where.target
+  const alias = aliasOf(connection)
   try {
     for (let fresh = false; ; fresh = true) {
       const key = targetText(where.target)
@@ -39,9 +41,9 @@ export async function forward(
       const out = requestOn(duplex, {
         method,
         path: where.path,
-        fields: requestFields(request, where.authority),
+        fields: requestFields(request, where.authority, alias),
       })
-      const outcome = await exchange(request, response, out, duplex)
+      const outcome = await exchange(request, response, out, duplex, alias)
       if (outcome === 'answered') return
       if (!reused || fresh) throw outcome
       if (!repeatable) {
@@ -57,13 +59,19 @@ export async function forward(
 }
 
 /** Fields to send: end-to-end ones in their order, Host from the target, and the body's length as we understood it. */
-export function requestFields(request: IncomingMessage, authority: string): string[] {
+export function requestFields(
+  request: IncomingMessage,
+  authority: string,
+  alias?: HostAlias,
+): string[] {
   const { rawHeaders } = request
   const chunked = fieldValues(rawHeaders, 'transfer-encoding').length > 0
   const length = fieldValues(rawHeaders, 'content-length')[0]
   const without = ['host', 'content-length', 'max-forwards']
   if (!hasBody(rawHeaders) || request.httpVersion === '1.0') without.push('expect')
-  const fields = ['Host', authority, ...endToEndFields(rawHeaders, without)]
+  const host = alias?.authority(authority) ?? authority
+  const fields = ['Host', host, ...endToEndFields(rawHeaders, without)]
+  alias?.request(fields)
   const forwards = Number(fieldValues(rawHeaders, 'max-forwards')[0] ?? Number.NaN)
   if (forwards > 0) fields.push('Max-Forwards', String(forwards - 1))
   if (chunked) fields.push('Transfer-Encoding', 'chunked')
@@ -75,9 +83,11 @@ export function requestFields(request: IncomingMessage, authority: string): stri
 }
 
 /** Fields of the answer; node:http adds the framing that this client understands. */
-export function answerFields(answer: IncomingMessage): string[] {
+export function answerFields(answer: IncomingMessage, alias?: HostAlias): string[] {
   const chunked = fieldValues(answer.rawHeaders, 'transfer-encoding').length > 0
-  return endToEndFields(answer.rawHeaders, chunked ? ['content-length'] : [])
+  const fields = endToEndFields(answer.rawHeaders, chunked ? ['content-length'] : [])
+  alias?.answer(fields)
+  return fields
 }
 
 /** Sends and waits: for the end of the exchange, or the error that came before any answer. */
@@ -86,6 +96,7 @@ function exchange(
   response: ServerResponse,
   out: ClientRequest,
   duplex: StreamDuplex,
+  alias: HostAlias | undefined,
 ): Promise<'answered' | PvpnError> {
   return new Promise((resolve) => {
     let answered: IncomingMessage | undefined
@@ -120,7 +131,7 @@ function exchange(
     out.on('response', (answer) => {
       answered = answer
       try {
-        passAnswer(request, response, answer, duplex)
+        passAnswer(request, response, answer, duplex, alias)
       } catch (error) {
         out.destroy()
         answer.on('error', ignore)
@@ -161,6 +172,7 @@ export function passAnswer(
   response: ServerResponse,
   answer: IncomingMessage,
   duplex: StreamDuplex,
+  alias?: HostAlias,
 ): void {
   const codings = fieldTokens(answer.rawHeaders, 'transfer-encoding')
   if (codings.length > 0 && (codings.length > 1 || codings[0] !== 'chunked')) {
@@ -172,7 +184,11 @@ export function passAnswer(
   response.sendDate = false
   // The rest of the request would be read as the next one if the client stops sending it now.
   if (hasBody(request.rawHeaders) && !request.complete) response.shouldKeepAlive = false
-  response.writeHead(answer.statusCode ?? 502, answer.statusMessage ?? '', answerFields(answer))
+  response.writeHead(
+    answer.statusCode ?? 502,
+    answer.statusMessage ?? '',
+    answerFields(answer, alias),
+  )
   const broken = () => {
     if (response.socket !== null) resetSocket(response.socket)
   }

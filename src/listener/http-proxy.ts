@@ -133,9 +133,9 @@ export class HttpProxy {
     request: IncomingMessage | undefined,
     reader?: ClientReader,
   ): void {
-    const { environmentName, logger } = this.#context
+    const { place, logger } = this.#context
     logger.debug({ ...connection.describe(), error: refusal.message }, 'refused')
-    const answer = errorAnswer(environmentName, refusal, request?.headers.accept)
+    const answer = errorAnswer(place, refusal, request?.headers.accept)
     connection.refuse(encodeAnswer(answer), this.#context.now(), reader)
   }
 

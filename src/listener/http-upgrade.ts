@@ -7,6 +7,7 @@ import { endToEndFields, fieldTokens, fieldValues } from '../wire/http-fields.js
 import type { AbsoluteTarget } from '../wire/http-target.js'
 import type { ClientReader } from './client-reader.js'
 import type { Connection } from './connection.js'
+import { aliasOf } from './host-alias.js'
 import { hasBody } from './http-admission.js'
 import { passAnswer, requestFields, sendBody, upstreamError } from './http-forward.js'
 import { requestOn } from './http-upstream.js'
@@ -43,7 +44,8 @@ export async function upgrade(
 ): Promise<void> {
   const stream = await context.dial(connection, where.target, reader.signal)
   const duplex = new StreamDuplex(stream)
-  const fields = requestFields(request, where.authority)
+  const alias = aliasOf(connection)
+  const fields = requestFields(request, where.authority, alias)
   fields.push('Connection', 'Upgrade')
   for (const offer of fieldValues(request.rawHeaders, 'upgrade')) fields.push('Upgrade', offer)
   const out = requestOn(duplex, { method: request.method ?? 'GET', path: where.path, fields })
@@ -74,7 +76,7 @@ export async function upgrade(
           connection.refuse(undefined, context.now(), reader)
           resolve()
         })
-        passAnswer(request, response, answer, duplex)
+        passAnswer(request, response, answer, duplex, alias)
       } catch (error) {
         out.destroy()
         answer.on('error', ignore)

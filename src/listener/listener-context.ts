@@ -9,12 +9,16 @@ import { Relay } from '../io/relay.js'
 import type { Authenticator } from './authentication.js'
 import type { ClientReader } from './client-reader.js'
 import type { Connection } from './connection.js'
+import type { Divert } from './divert.js'
 
 /** Chooses the environment for a request, or throws a PvpnError: ERR_DENIED, ERR_DOWN. No target: UDP ASSOCIATE. */
 export type Route = (session: Session, target?: Target) => Environment | Promise<Environment>
 
 export interface ListenerContext {
-  readonly environmentName: string
+  /** Whose port this is, for pages: `environment office`, or `policy port`. */
+  readonly place: string
+  /** Set where connections are only looked at, and served elsewhere. */
+  readonly divert: Divert | undefined
   readonly authenticator: Authenticator
   readonly logger: Logger
   /** UDP associations that are open. */
@@ -34,7 +38,8 @@ export interface ListenerContext {
 const GRACE = 1_000
 
 export class RoutedContext implements ListenerContext {
-  readonly environmentName: string
+  readonly place: string
+  readonly divert: Divert | undefined
   readonly authenticator: Authenticator
   readonly logger: Logger
   associations = 0
@@ -42,10 +47,17 @@ export class RoutedContext implements ListenerContext {
   readonly #timeout: Millis
 
   constructor(
-    options: { environmentName: string; route: Route; connectTimeout: number; logger: Logger },
+    options: {
+      place: string
+      route: Route
+      divert?: Divert
+      connectTimeout: number
+      logger: Logger
+    },
     authenticator: Authenticator,
   ) {
-    this.environmentName = options.environmentName
+    this.place = options.place
+    this.divert = options.divert
     this.authenticator = authenticator
     this.logger = options.logger
     this.#route = options.route
@@ -61,22 +73,40 @@ export class RoutedContext implements ListenerContext {
     target: Target | undefined,
     signal: AbortSignal,
   ): Promise<Environment> {
-    return within(this.#timeout, signal, async () => this.#route(connection.session, target))
+    return within(this.#timeout, signal, async () => {
+      if (target !== undefined) admitted(connection, target)
+      return this.#route(connection.session, target)
+    })
   }
 
   async dial(connection: Connection, target: Target, signal: AbortSignal): Promise<ByteStream> {
     connection.target = target
     checkTarget(target)
+    const inside = admitted(connection, target)
     const stream = await within(
       this.#timeout,
       signal,
       async (inner) =>
-        (await this.#route(connection.session, target)).dial(target, { signal: inner }),
+        (await this.#route(connection.session, inside)).dial(inside, { signal: inner }),
       (late) => late.abort(),
     )
     this.logger.debug(connection.describe(), 'connected')
     return stream
   }
+}
+
+/**
+ * What is to be reached for this target. Throws what the policy says against it: on a connection that
+ * came by the policy port nothing is reached but what was decided there, whatever the bytes say here.
+ */
+export function admitted({ admission, refusal }: Connection, target: Target): Target {
+  if (refusal !== undefined) throw refusal
+  if (admission === undefined) return target
+  const { asked, host } = admission
+  if (target.host !== asked.host || target.port !== asked.port) {
+    throw new PvpnError('ERR_DENIED', `${targetText(target)} was not decided at the policy port`)
+  }
+  return { host, port: target.port }
 }
 
 /** Joins the client, whose head has been read, with what was dialled for it. */

@@ -1,5 +1,6 @@
 /** The proxy port: SOCKS4, 4a, 5 and HTTP on one address, told apart by the first byte. */
 import type { Socket } from 'node:net'
+import type { HandedConnection } from '../core/admission.js'
 import { PvpnError } from '../core/errors.js'
 import { formatListenAddress, listenProblem } from '../core/listen-address.js'
 import type { Logger } from '../core/log.js'
@@ -13,6 +14,7 @@ import { SOCKS5_VERSION } from '../wire/socks5.js'
 import { Authenticator } from './authentication.js'
 import { ClientReader } from './client-reader.js'
 import { Connection, type ConnectionInfo } from './connection.js'
+import { type Divert, divertHttp } from './divert.js'
 import { HttpProxy } from './http-proxy.js'
 import { LISTENER_TIMEOUTS, type ListenerTimeouts, MAX_CONNECTIONS } from './limits.js'
 import { type Route, RoutedContext } from './listener-context.js'
@@ -27,8 +29,10 @@ export interface MixedListenerOptions {
   /** Listen off loopback without users. Default false. */
   readonly allowUnauthenticated?: boolean
   readonly route: Route
-  /** For the pages of HTTP errors. */
-  readonly environmentName: string
+  /** Whose port this is, for the pages of HTTP errors: `environment office`. */
+  readonly place: string
+  /** Connections are only looked at, and then served elsewhere (the policy port). */
+  readonly divert?: Divert
   /** Seconds until "no answer". */
   readonly connectTimeout: number
   readonly logger: Logger
@@ -56,10 +60,10 @@ export interface MixedListener {
    */
   stop(grace?: Millis): Promise<void>
   /**
-   * Serves a socket that another process has accepted. `head` is what was read from it already;
-   * `listener` is where it was accepted, for policies and logs.
+   * Serves a socket that another process, or another listener, has accepted: `handed` says where,
+   * and what was read and decided already.
    */
-  accept(socket: Socket, handed?: { readonly head?: Bytes; readonly listener?: string }): void
+  accept(socket: Socket, handed?: Partial<HandedConnection>): void
   /** What is listened on (`127.0.0.1:1081`, `unix:PATH`), with real ports; empty while not bound. */
   readonly addresses: readonly string[]
   /** As bound, with the real port. */
@@ -142,7 +146,7 @@ class MixedPort implements MixedListener {
     for (const socket of this.#connections.keys()) resetSocket(socket)
   }
 
-  accept(socket: Socket, handed: { head?: Bytes; listener?: string } = {}): void {
+  accept(socket: Socket, handed: Partial<HandedConnection> = {}): void {
     // A socket from another process comes with half-close off, and would answer a FIN with its own.
     socket.allowHalfOpen = true
     socket.on('error', ignore)
@@ -156,10 +160,14 @@ class MixedPort implements MixedListener {
     const now = this.#context.now()
     const listener = handed.listener ?? this.addresses[0] ?? ''
     const connection = new Connection(socket, this.#nextId++, listener, this.#timeouts, now)
+    connection.admission = handed.admission
+    connection.user = handed.admission?.user
     this.#connections.set(socket, connection)
     socket.on('close', () => this.#forget(socket))
     this.#sweeper ??= setInterval(() => this.#sweep(), SWEEP_INTERVAL).unref()
-    void this.#serve(connection, handed.head)
+    void this.#serve(connection, handed.head).then(() => {
+      if (connection.handed) this.#forget(socket)
+    })
   }
 
   async #serve(connection: Connection, head: Bytes | undefined): Promise<void> {
@@ -179,6 +187,10 @@ class MixedPort implements MixedListener {
       await serveSocks4(this.#context, connection, reader)
     } else {
       connection.protocol = 'http'
+      const { divert } = this.#context
+      if (divert !== undefined && (await divertHttp(this.#context, divert, connection, reader))) {
+        return
+      }
       this.#http.accept(connection, reader)
     }
   }

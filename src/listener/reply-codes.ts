@@ -47,7 +47,7 @@ export const HTTP_REPLIES = {
   ERR_AUTH: {
     status: 407,
     error: 'http_request_denied',
-    hint: 'Give the proxy user and password of this environment.',
+    hint: 'Give the user and password of this proxy port.',
   },
   ERR_CONFIG: {
     status: 500,

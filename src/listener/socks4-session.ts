@@ -11,8 +11,14 @@ import {
 } from '../wire/socks4.js'
 import type { ClientReader } from './client-reader.js'
 import type { Connection } from './connection.js'
+import { type Diverted, handOver, withBytes } from './divert.js'
 import { join, type ListenerContext } from './listener-context.js'
 import { bindInside } from './socks-bind.js'
+
+const KINDS: ReadonlyMap<number, Diverted['kind']> = new Map([
+  [SOCKS4_CONNECT, 'connect'],
+  [SOCKS4_BIND, 'bind'],
+])
 
 /** Never rejects: every outcome is told to the client. */
 export async function serveSocks4(
@@ -21,14 +27,20 @@ export async function serveSocks4(
   reader: ClientReader,
 ): Promise<void> {
   try {
-    const request = await reader.parse(parseSocks4Request)
+    const { value: request, bytes } = await reader.parse(withBytes(parseSocks4Request))
     connection.deadline = Number.POSITIVE_INFINITY
     connection.idle = false
     connection.target = request.target
-    if (!context.authenticator.open) {
+    if (!context.authenticator.open && connection.admission === undefined) {
       // SOCKS4 has no password: where users are wanted nobody can be let in by it.
       context.logger.info(connection.describe(), 'SOCKS4 cannot carry the password that is needed')
       connection.refuse(encodeSocks4Reply(SOCKS4_UNIDENTIFIED), context.now(), reader)
+      return
+    }
+    const kind = KINDS.get(request.command)
+    if (context.divert !== undefined && kind !== undefined) {
+      const { target } = request
+      await handOver(context.divert, connection, reader, { kind, target }, bytes)
       return
     }
     switch (request.command) {

@@ -23,7 +23,8 @@ import {
 } from '../wire/socks5.js'
 import type { ClientReader } from './client-reader.js'
 import type { Connection } from './connection.js'
-import { checkTarget, join, type ListenerContext } from './listener-context.js'
+import { type Diverted, handOver, withBytes } from './divert.js'
+import { admitted, checkTarget, join, type ListenerContext } from './listener-context.js'
 import { SOCKS5_REPLIES } from './reply-codes.js'
 import { bindInside } from './socks-bind.js'
 import { associate } from './socks5-udp.js'
@@ -36,7 +37,7 @@ export async function serveSocks5(
 ): Promise<void> {
   try {
     if (!(await admit(context, connection, reader))) return
-    const request = await reader.parse(parseSocks5Request)
+    const { value: request, bytes } = await reader.parse(withBytes(parseSocks5Request))
     connection.deadline = Number.POSITIVE_INFINITY
     connection.idle = false
     if (request.target === undefined) {
@@ -44,7 +45,7 @@ export async function serveSocks5(
       return
     }
     connection.target = request.target
-    await obey(context, connection, reader, request.command, request.target)
+    await obey(context, connection, reader, request.command, request.target, bytes)
   } catch (thrown) {
     // The client broke the protocol or has gone: there is nothing left to say.
     context.logger.debug(
@@ -63,6 +64,8 @@ async function admit(
 ): Promise<boolean> {
   const { authenticator } = context
   const { socket } = connection
+  // Done at the policy port.
+  if (connection.admission !== undefined) return true
   const offered = await reader.parse(parseSocks5Greeting)
   if (authenticator.open && offered.includes(METHOD_NONE)) {
     socket.write(encodeSocks5Method(METHOD_NONE))
@@ -86,14 +89,28 @@ async function admit(
   return false
 }
 
+const KINDS: ReadonlyMap<number, Diverted['kind']> = new Map([
+  [COMMAND_CONNECT, 'connect'],
+  [COMMAND_BIND, 'bind'],
+  [COMMAND_UDP_ASSOCIATE, 'associate'],
+  [COMMAND_RESOLVE, 'resolve'],
+  [COMMAND_RESOLVE_PTR, 'resolve'],
+])
+
 async function obey(
   context: ListenerContext,
   connection: Connection,
   reader: ClientReader,
   command: number,
   target: Target,
+  bytes: Bytes,
 ): Promise<void> {
   try {
+    if (context.divert !== undefined && KINDS.has(command)) {
+      const kind = KINDS.get(command) ?? 'connect'
+      await handOver(context.divert, connection, reader, { kind, target }, bytes)
+      return
+    }
     switch (command) {
       case COMMAND_CONNECT: {
         const stream = await context.dial(connection, target, reader.signal)
@@ -135,10 +152,11 @@ async function resolve(
 ): Promise<Bytes> {
   checkTarget({ host: target.host, port: 1 })
   const environment = await context.route(connection, target, signal)
+  const { host } = admitted(connection, target)
   const reverse = command === COMMAND_RESOLVE_PTR
   const found = reverse
-    ? await environment.reverse(canonical(target.host), { signal })
-    : await environment.lookup(target.host, { signal })
+    ? await environment.reverse(canonical(host), { signal })
+    : await environment.lookup(host, { signal })
   return encodeSocks5Reply(REPLY_SUCCEEDED, { address: found[0] ?? '', port: 0 })
 }
 

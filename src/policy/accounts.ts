@@ -17,6 +17,13 @@ export class Accounts {
     return [...names.map((row) => row[0] ?? ''), id]
   }
 
+  /** Of a name, or a number as text. */
+  uid(user: string): number | undefined {
+    const row = this.#passwd.rows().find((row) => row[0] === user)
+    if (row !== undefined) return Number(row[2])
+    return /^[0-9]{1,10}$/.test(user) ? Number(user) : undefined
+  }
+
   /** Every way to say these groups. */
   groupNames(gids: readonly number[]): readonly string[] {
     const ids = gids.map(String)

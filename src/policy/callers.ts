@@ -21,6 +21,11 @@ interface Recent {
   descriptor: number
 }
 
+export interface ObservedCaller extends Caller {
+  /** What was found out so far; nothing is looked up for it. */
+  readonly seen: { readonly program: string | undefined; readonly user: string | undefined }
+}
+
 export class Callers {
   readonly #accounts: Accounts
   readonly #recent: Recent[] = []
@@ -29,8 +34,21 @@ export class Callers {
     this.#accounts = accounts
   }
 
+  /** As a person describes one: for `pvpn explain`. */
+  described(program: string | undefined, user: string | undefined): Caller {
+    const uid = user === undefined ? undefined : this.#accounts.uid(user)
+    const groups = uid === undefined ? [] : this.#accounts.groupsOf(uid)
+    const names = uid === undefined ? [] : this.#accounts.userNames(uid)
+    return {
+      program,
+      ancestors: [],
+      users: user === undefined ? [] : [user, ...names],
+      groups: this.#accounts.groupNames(groups),
+    }
+  }
+
   /** `user` is the proxy user that has given a password: rules with `user` mean it as well. */
-  of(socket: Socket, user?: string): Caller {
+  of(socket: Socket, user?: string): ObservedCaller {
     return new SocketCaller(this.#accounts, () => this.#owner(socket), user)
   }
 
@@ -92,7 +110,7 @@ export class Callers {
   }
 }
 
-class SocketCaller implements Caller {
+class SocketCaller implements ObservedCaller {
   readonly #accounts: Accounts
   readonly #find: () => Owner | undefined
   readonly #user: string | undefined
@@ -129,6 +147,12 @@ class SocketCaller implements Caller {
     if (owner === undefined) return []
     const own = owner.pid === undefined ? undefined : processGroups(owner.pid)
     return this.#accounts.groupNames(own ?? this.#accounts.groupsOf(owner.uid))
+  }
+
+  get seen(): { program: string | undefined; user: string | undefined } {
+    const uid = this.#owner?.uid
+    const user = uid === undefined ? undefined : this.#accounts.userNames(uid)[0]
+    return { program: this.#program, user: this.#user ?? user }
   }
 
   #known(): Owner | undefined {

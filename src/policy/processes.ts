@@ -1,5 +1,5 @@
 /** Processes as /proc shows them: executable, parent, groups. What can't be seen is undefined. */
-import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync, realpathSync, statSync } from 'node:fs'
 
 const DELETED = ' (deleted)'
 
@@ -60,5 +60,15 @@ export function ownedBy(pid: number, uid: number): boolean {
     return statSync(`/proc/${pid}`).uid === uid
   } catch {
     return false
+  }
+}
+
+/** What a rule's path leads to, links followed, as processes show it: `/bin/git` may be /usr/bin/git. */
+export function programPath(path: string): string {
+  if (!path.includes('/') || path.includes('*')) return path
+  try {
+    return realpathSync(path)
+  } catch {
+    return path
   }
 }

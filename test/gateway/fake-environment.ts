@@ -120,6 +120,13 @@ process.on('message', (message: ToEnvironment, socket: Socket | undefined) => {
     case 'connection':
       if (socket !== undefined) serve(socket, message.head === undefined ? 'handed' : 'head')
       break
+    case 'resolve': {
+      const { id, host } = message
+      const error = { code: 'ERR_RESOLVER', message: 'silent servers' }
+      if (host.startsWith('silent.')) tell({ kind: 'addresses', id, addresses: [], error })
+      else tell({ kind: 'addresses', id, addresses: host === 'db.example' ? ['10.20.0.7'] : [] })
+      break
+    }
     default:
       message satisfies never
   }

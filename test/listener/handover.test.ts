@@ -95,7 +95,7 @@ t.test(
   async (t) => {
     const standby = createMixedListener({
       users: [],
-      environmentName: 'lab',
+      place: 'environment lab',
       connectTimeout: 5,
       logger: silentLogger,
       route: () => {

@@ -197,7 +197,7 @@ t.test('the page for a browser that opens the proxy port says what it is', async
   )
   t.match(answer, /^HTTP\/1\.1 400 /)
   t.match(answer, /content-type: text\/html/i)
-  t.match(answer, 'lab: this is its proxy port')
+  t.match(answer, 'environment lab: this is a proxy port')
 })
 
 t.test('an HTTP/1.0 request with a body is forwarded', async (t) => {

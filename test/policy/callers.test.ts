@@ -17,7 +17,7 @@ const UID = process.getuid?.() ?? 0
 async function server(t: Test, where: { host: string; port: 0 } | { path: string }) {
   const accepted: Socket[] = []
   const waiting: ((socket: Socket) => void)[] = []
-  const made = createServer((socket) => {
+  const made = createServer({ allowHalfOpen: true }, (socket) => {
     socket.on('error', () => {})
     const next = waiting.shift()
     if (next === undefined) accepted.push(socket)
@@ -86,6 +86,20 @@ t.test(
     t.ok(caller.users.includes(String(UID)))
   },
 )
+
+t.test('a program that has ended its direction is known all the same', async (t) => {
+  const s = await server(t, { host: '127.0.0.1', port: 0 })
+  client(t, [
+    process.execPath,
+    '-e',
+    `require('net').connect({ port: ${s.port}, host: '127.0.0.1', allowHalfOpen: true }).end();
+     setTimeout(() => {}, 60000)`,
+  ])
+  const socket = await s.next()
+  socket.resume()
+  await once(socket, 'end')
+  t.equal(new Callers().of(socket).program, NODE)
+})
 
 t.test('a process that has ended earns no guess, nor does its user', async (t) => {
   const s = await server(t, { host: '127.0.0.1', port: 0 })

@@ -34,7 +34,7 @@ export async function startProxy(
     listen: { kind: 'tcp', address: '127.0.0.1', port: 0 },
     users: [],
     route: () => environment,
-    environmentName: 'lab',
+    place: 'environment lab',
     connectTimeout: 5,
     logger: silentLogger,
     ...options,

@@ -1,0 +1,47 @@
+/**
+ * The head of an HTTP/1 request, read only far enough to see where it wants to go (RFC 9112). Whoever
+ * serves the request parses it again, strictly; what is unusual here is left to that parser.
+ */
+import type { Bytes } from '../core/types.js'
+import type { Parsed } from '../wire/parsed.js'
+
+export interface HttpHead {
+  readonly method: string
+  readonly url: string
+  /** Name and value in turn. */
+  readonly fields: readonly string[]
+}
+
+/** Consumes nothing (`length` is 0). `most` bounds the head in bytes. */
+export function parseHttpHead(bytes: Bytes, most: number): Parsed<HttpHead> {
+  const end = headEnd(bytes)
+  if (end < 0) {
+    return bytes.length > most ? { kind: 'invalid', reason: 'the head is too long' } : undefined
+  }
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, end).toString('latin1')
+  const [first = '', ...lines] = text.replace(/^(\r\n)+/, '').split('\r\n')
+  const match = /^([!-~]+) ([!-~]+) HTTP\/1\.[01]$/.exec(first)
+  if (match === null) return { kind: 'invalid', reason: 'no request line' }
+  const fields: string[] = []
+  for (const line of lines) {
+    const field = /^([!-9;-~]+):[ \t]*(.*?)[ \t]*$/.exec(line)
+    if (field === null) return { kind: 'invalid', reason: 'a line that is no field' }
+    fields.push(field[1] as string, field[2] as string)
+  }
+  return {
+    kind: 'done',
+    value: { method: match[1] as string, url: match[2] as string, fields },
+    length: 0,
+  }
+}
+
+/** Where the empty line behind the fields begins. */
+function headEnd(bytes: Bytes): number {
+  let from = 0
+  // Empty lines before the request are no end of it (RFC 9112 section 2.2).
+  while (bytes[from] === 13 && bytes[from + 1] === 10) from += 2
+  for (let at = bytes.indexOf(13, from); at >= 0; at = bytes.indexOf(13, at + 1)) {
+    if (bytes[at + 1] === 10 && bytes[at + 2] === 13 && bytes[at + 3] === 10) return at
+  }
+  return -1
+}
