@@ -106,8 +106,11 @@ async function alive(holder: Holder, folder: RuntimeFolder): Promise<boolean> {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false
   }
-  const now = await startTime(holder.pid)
-  return now === null || holder.started === null || now === holder.started
+  const fields = await processFields(holder.pid)
+  if (fields === undefined) return true
+  // Killed, and nobody has asked for its end yet (a container without an init, say).
+  if (fields[0] === 'Z' || fields[0] === 'X') return false
+  return holder.started === null || fields[19] === holder.started
 }
 
 function answers(path: string): Promise<boolean> {
@@ -121,10 +124,14 @@ function answers(path: string): Promise<boolean> {
   })
 }
 
-/** Field 22 of /proc/PID/stat; the command's name before it may hold anything, so count from its last parenthesis. */
 async function startTime(pid: number): Promise<string | null> {
+  return (await processFields(pid))?.[19] ?? null
+}
+
+/** /proc/PID/stat from field 3 on; the command's name before it may hold anything, so count from its last parenthesis. */
+async function processFields(pid: number): Promise<readonly string[] | undefined> {
   const stat = await contents(`/proc/${pid}/stat`)
-  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null
+  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')
 }
 
 function inUse(folder: RuntimeFolder, holder: Holder): PvpnError {

@@ -5,7 +5,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { chmod, lstat, mkdir, rename, rm, writeFile } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { PvpnError } from '../core/errors.js'
 
 /** Longest path of a Unix socket on Linux, in bytes (sun_path less its zero). */
@@ -51,7 +51,7 @@ export async function makeRuntimeFolder(folder: RuntimeFolder): Promise<void> {
     )
   }
   try {
-    await mkdir(folder.path, { mode: 0o700, recursive: true })
+    await makeFolders(folder.path)
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (code !== 'EEXIST') {
@@ -69,6 +69,23 @@ export async function makeRuntimeFolder(folder: RuntimeFolder): Promise<void> {
   // The sticky bit marks a folder that is meant to be shared, as /tmp itself: not to be taken over.
   if ((found.mode & 0o1000) !== 0) throw refused(folder, 'it is shared with others')
   if ((found.mode & 0o777) !== 0o700) await chmod(folder.path, 0o700)
+}
+
+/**
+ * Makes the folder and what is missing above it. Not by `recursive`: Node (20) turns in circles for
+ * ever where a parent exists and yet says ENOENT, as in /proc.
+ */
+async function makeFolders(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: 0o700 })
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code !== 'ENOENT' || dirname(path) === path) throw error
+    await makeFolders(dirname(path)).catch((above: NodeJS.ErrnoException) => {
+      if (above.code !== 'EEXIST') throw above
+    })
+    await mkdir(path, { mode: 0o700 })
+  }
 }
 
 /** Is it safe to talk to the control socket in there? ERR_CONFIG when somebody else may have put it there; false: no folder. */

@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
@@ -45,6 +46,20 @@ t.test('stale locks are passed over: dead process, reused number, nonsense', asy
     t.same(readdirSync(folder.path).sort(), ['lock.8', 'lock.x'], content.slice(0, 40))
     await lock.release()
   }
+})
+
+t.test('a killed holder whose parent has not asked for its end is gone', async (t) => {
+  // `sleep` takes the shell's place and never asks what became of the shell's child.
+  const parent = spawn('sh', ['-c', 'true & echo $!; exec sleep 20'])
+  t.teardown(() => parent.kill('SIGKILL'))
+  const [line] = await once(parent.stdout, 'data')
+  const zombie = Number(String(line))
+  const state = () => readFileSync(`/proc/${zombie}/stat`, 'utf8').split(') ')[1]
+  while (!state()?.startsWith('Z')) await new Promise((resolve) => setTimeout(resolve, 10))
+  const folder = fresh()
+  writeFileSync(`${folder.lock}.1`, stale(zombie, state()?.split(' ')[19] ?? null))
+  await (await takeGatewayLock(folder)).release()
+  t.same(readdirSync(folder.path), ['lock.2'])
 })
 
 t.test('a holder whose number says nothing here is asked by its socket', async (t) => {

@@ -46,6 +46,11 @@ t.test('a folder is made for its owner alone, and made so when it was not', asyn
   t.equal(statSync(open.path).mode & 0o777, 0o700)
 })
 
+t.test('a place where nothing can be made is an error, not an endless search', async (t) => {
+  const nowhere = runtimeFolder({ PVPN_RUNTIME_DIR: '/proc/pvpn-nowhere/deep' })
+  await t.rejects(makeRuntimeFolder(nowhere), { code: 'ERR_CONFIG', message: /ENOENT/ })
+})
+
 t.test('links, files, shared folders and other owners are refused', async (t) => {
   mkdirSync(join(base, 'target'), { mode: 0o700 })
   symlinkSync(join(base, 'target'), join(base, 'link'))

@@ -14,7 +14,7 @@ import {
   statSync,
   writeSync,
 } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { PvpnError } from '../../core/errors.js'
 import { readBounded } from '../files.js'
 import { MAX_TUNNEL_FILE_BYTES } from '../limits.js'
@@ -33,7 +33,16 @@ export function explainWrites<T>(write: () => T): T {
 
 /** Makes the folder (and those above it) 0700; one that is there stays as it is. */
 export function makeFolder(path: string): void {
-  mkdirSync(path, { recursive: true, mode: 0o700 })
+  // Not by `recursive`: Node (20) turns in circles for ever where a parent exists and yet says ENOENT, as in /proc.
+  try {
+    mkdirSync(path, { mode: 0o700 })
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EEXIST') return
+    if (code !== 'ENOENT' || dirname(path) === path) throw error
+    makeFolder(dirname(path))
+    mkdirSync(path, { mode: 0o700 })
+  }
 }
 
 /** The new file's bytes under a name of its own beside `path`, 0600, on disk. */
