@@ -3,7 +3,13 @@ import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
 import { PvpnError } from '../core/errors.js'
 import { resetSocket } from '../io/socket-reset.js'
 import type { StreamDuplex } from '../io/stream-duplex.js'
-import { endToEndFields, fieldTokens, fieldValues, trailerFields } from '../wire/http-fields.js'
+import {
+  endToEndFields,
+  fieldTokens,
+  fieldValues,
+  trailerFields,
+  withoutTrailer,
+} from '../wire/http-fields.js'
 import type { AbsoluteTarget } from '../wire/http-target.js'
 import type { Connection } from './connection.js'
 import { aliasOf, type HostAlias } from './host-alias.js'
@@ -67,7 +73,7 @@ export function requestFields(
   const { rawHeaders } = request
   const chunked = fieldValues(rawHeaders, 'transfer-encoding').length > 0
   const length = fieldValues(rawHeaders, 'content-length')[0]
-  const without = ['host', 'content-length', 'max-forwards']
+  const without = ['host', 'content-length', 'max-forwards', ...withoutTrailer(chunked)]
   if (!hasBody(rawHeaders) || request.httpVersion === '1.0') without.push('expect')
   const host = alias?.authority(authority) ?? authority
   const fields = ['Host', host, ...endToEndFields(rawHeaders, without)]
@@ -82,10 +88,18 @@ export function requestFields(
   return fields
 }
 
-/** Fields of the answer; node:http adds the framing that this client understands. */
-export function answerFields(answer: IncomingMessage, alias?: HostAlias): string[] {
+/** Fields of the answer; node:http adds the framing that this client understands. HTTP/1.0 knows no chunks. */
+export function answerFields(
+  answer: IncomingMessage,
+  version: string,
+  alias?: HostAlias,
+): string[] {
   const chunked = fieldValues(answer.rawHeaders, 'transfer-encoding').length > 0
-  const fields = endToEndFields(answer.rawHeaders, chunked ? ['content-length'] : [])
+  const without = withoutTrailer(chunked && version !== '1.0')
+  const fields = endToEndFields(
+    answer.rawHeaders,
+    chunked ? ['content-length', ...without] : without,
+  )
   alias?.answer(fields)
   return fields
 }
@@ -184,11 +198,8 @@ export function passAnswer(
   response.sendDate = false
   // The rest of the request would be read as the next one if the client stops sending it now.
   if (hasBody(request.rawHeaders) && !request.complete) response.shouldKeepAlive = false
-  response.writeHead(
-    answer.statusCode ?? 502,
-    answer.statusMessage ?? '',
-    answerFields(answer, alias),
-  )
+  const fields = answerFields(answer, request.httpVersion, alias)
+  response.writeHead(answer.statusCode ?? 502, answer.statusMessage ?? '', fields)
   const broken = () => {
     if (response.socket !== null) resetSocket(response.socket)
   }

@@ -74,7 +74,10 @@ export class Upstream {
   }
 }
 
-/** A request on that connection; the fields go out exactly as given, plus Connection. */
+/**
+ * A request on that connection; the fields go out exactly as given, plus Connection. Throws when
+ * node:http refuses to write such a head, with the connection closed.
+ */
 export function requestOn(
   duplex: StreamDuplex,
   options: { readonly method: string; readonly path: string; readonly fields: string[] },
@@ -89,10 +92,19 @@ export function requestOn(
     insecureHTTPParser: false,
     joinDuplicateHeaders: false,
   }
-  const out = request(all)
+  const out = made(all, duplex)
   // No fields are left out of the answer: its head is bounded in bytes.
   out.maxHeadersCount = 0
   return out
+}
+
+function made(options: RequestOptions, duplex: StreamDuplex): ClientRequest {
+  try {
+    return request(options)
+  } catch (error) {
+    duplex.destroy()
+    throw error
+  }
 }
 
 /** Gives its one connection to the request, instead of a pool's. */

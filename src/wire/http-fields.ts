@@ -65,6 +65,14 @@ export function endToEndFields(fields: FieldList, without: readonly string[] = [
   return out
 }
 
+/**
+ * What `endToEndFields` is to leave out besides: only a chunked body has a trailer section, and so only
+ * its head can announce one (RFC 9110 section 6.6.2).
+ */
+export function withoutTrailer(chunked: boolean): readonly string[] {
+  return chunked ? [] : ['trailer']
+}
+
 /** Trailer fields that may be passed on, as pairs. */
 export function trailerFields(fields: FieldList): [string, string][] {
   const out: [string, string][] = []

@@ -121,6 +121,25 @@ t.test('trailers pass both ways', async (t) => {
   client.close()
 })
 
+t.test('a trailer announced where there can be none is no reason to fail', async (t) => {
+  const server = await startOrigin(t, ({ socket }) => {
+    socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTrailer: X-Sum\r\n\r\nok')
+  })
+  const proxy = await startProxy(t)
+  for (const version of ['1.0', '1.1']) {
+    const client = await RawClient.open(proxy.port)
+    client.send(
+      `GET http://${server.origin}/ HTTP/${version}\r\nHost: a\r\nTrailer: X-Up\r\n` +
+        'Connection: close\r\n\r\n',
+    )
+    const answer = String(await client.rest())
+    t.match(answer, /^HTTP\/1\.1 200 OK\r\n/)
+    t.notMatch(answer, /trailer/i)
+    client.close()
+  }
+  t.notMatch(server.requests.map((request) => request.head).join(), /trailer/i)
+})
+
 t.test('fields of the answer keep their case, order and number', async (t) => {
   const server = await startOrigin(t, ({ socket }) => {
     socket.write(
