@@ -26,7 +26,7 @@ export function describeFailure(thrown: unknown, level: LogLevel): string {
       : [`pvpn: ${oneLine(error.message)}`]
   const hint =
     error.hint ??
-    (error.code === 'ERR_INTERNAL'
+    (error.code === 'ERR_INTERNAL' && !isSystemError(error.cause ?? thrown)
       ? 'this looks like a defect of pvpn; --log-level debug shows where it happened'
       : undefined)
   if (hint !== undefined) lines.push(`hint: ${oneLine(hint)}`)
@@ -35,4 +35,9 @@ export function describeFailure(thrown: unknown, level: LogLevel): string {
     if (origin.stack !== undefined) lines.push(origin.stack)
   }
   return `${lines.join('\n')}\n`
+}
+
+/** A full disk, a missing right: named by the operating system, and no defect of ours. */
+function isSystemError(thrown: unknown): boolean {
+  return thrown instanceof Error && 'syscall' in thrown && 'errno' in thrown
 }

@@ -91,6 +91,12 @@ t.test('failures are one line and a hint; a stack only at debug', async (t) => {
     /^pvpn: x is not a function\nhint: .*defect.*\n$/,
   )
   t.match(failure('text'), /^pvpn: text\n/)
+  const full = Object.assign(new Error('ENOSPC: no space left on device, write'), {
+    code: 'ENOSPC',
+    errno: -28,
+    syscall: 'write',
+  })
+  t.equal(failure(full), 'pvpn: ENOSPC: no space left on device, write\n', 'no defect of ours')
   t.match(describeFailure(new TypeError('x'), 'debug'), /\nTypeError: x\n {4}at /)
   const w = workplace(t)
   for (const args of [
