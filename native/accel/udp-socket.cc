@@ -189,13 +189,12 @@ int UdpSocket::receiveMessages(const Slots& slots, size_t region) {
       memcpy(&size, CMSG_DATA(c), sizeof size);
       if (size > 0) message.segment = static_cast<size_t>(size);
     }
-    // An empty datagram says nothing to a tunnel.
-    if (message.length == 0) continue;
     if ((header.msg_flags & MSG_TRUNC) != 0 || !toRecord(names[i], message.record)) {
       dropped_++;
       continue;
     }
-    datagrams += (message.length + message.segment - 1) / message.segment;
+    message.empty = message.length == 0;
+    datagrams += message.empty ? 1 : (message.length + message.segment - 1) / message.segment;
     count_++;
   }
   // Next time only as many messages as the slots will hold, going by this time's.
@@ -216,6 +215,14 @@ int UdpSocket::deliver(const Slots& slots, Span<uint8_t> address, size_t packetS
                            static_cast<int64_t>(message.length))) {
       dropped_++;
       message.length = 0;
+      message.empty = false;
+    }
+    if (message.empty) {
+      if (slot == capacity) return static_cast<int>(slot);
+      slots.offset.data[slot] = static_cast<int32_t>(message.at);
+      slots.length.data[slot] = kEmptyDatagram;
+      memcpy(address.data + slot * kRecordSize, message.record, kRecordSize);
+      slot++;
     }
     while (message.length > 0) {
       const size_t size = message.segment < message.length ? message.segment : message.length;
@@ -280,8 +287,9 @@ size_t UdpSocket::collect(const Slots& slots, Span<uint8_t> address, size_t from
   const uint8_t* record = nullptr;  // of the message that may still grow
   out->count = 0;
   for (size_t i = from; i < to; i++) {
-    const int32_t length = slots.length.data[i];
-    if (length <= 0) continue;
+    const bool empty = slots.length.data[i] == kEmptyDatagram;
+    const int32_t length = empty ? 0 : slots.length.data[i];
+    if (length <= 0 && !empty) continue;
     const size_t size = static_cast<size_t>(length);
     const uint8_t* to24 = address.data + i * kRecordSize;
     if (!slots.bytes.holds(slots.offset.data[i], length) || size > kMessageSize) {
@@ -291,7 +299,7 @@ size_t UdpSocket::collect(const Slots& slots, Span<uint8_t> address, size_t from
     if (parts == kParts) return i;
     iovec& part = out->parts[parts];
     part = {slots.bytes.data + slots.offset.data[i], size};
-    if (record != nullptr && size <= segment && total + size <= kMessageSize &&
+    if (record != nullptr && !empty && size <= segment && total + size <= kMessageSize &&
         memcmp(record, to24, kRecordSize) == 0) {
       const size_t last = out->count - 1;
       msghdr& header = out->messages[last].msg_hdr;
@@ -330,7 +338,7 @@ size_t UdpSocket::collect(const Slots& slots, Span<uint8_t> address, size_t from
     parts++;
     segment = size;
     total = size;
-    record = mayJoin(size) ? to24 : nullptr;
+    record = !empty && mayJoin(size) ? to24 : nullptr;
   }
   return to;
 }

@@ -12,6 +12,8 @@ namespace pvpn {
 
 /** Bytes of a socket address record (src/core/socket-address.ts). */
 constexpr size_t kRecordSize = 24;
+/** A slot's length for a datagram without content: 0 is a slot whose packet was dropped (packet-batch.ts). */
+constexpr int32_t kEmptyDatagram = -1;
 
 /** A record as the kernel wants it; IPv4 becomes mapped IPv6 on an IPv6 socket. 0: it does not fit the socket. */
 socklen_t toSockaddr(const uint8_t* record, int family, sockaddr_storage* out);
@@ -63,6 +65,7 @@ class UdpSocket : public Poller {
     size_t at;
     size_t length;
     size_t segment;
+    bool empty; /* a datagram without content */
     uint8_t record[kRecordSize];
   };
   struct Outgoing;

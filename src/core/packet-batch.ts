@@ -14,6 +14,9 @@ import type { Bytes } from './types.js'
 /** Bytes of one socket address in `address`; see socket-address.ts for the codec. */
 export const ADDRESS_SIZE = 24
 
+/** Length of a datagram without content, which a socket tells from a slot whose packet was dropped. */
+export const EMPTY_DATAGRAM = -1
+
 export interface BatchOptions {
   /** Packets that fit. */
   readonly capacity: number
@@ -95,6 +98,6 @@ export class PacketBatch {
   /** A view of packet `i`: for slow paths and tests (allocates). */
   view(i: number): Bytes {
     const at = this.offset[i] as number
-    return this.bytes.subarray(at, at + (this.length[i] as number))
+    return this.bytes.subarray(at, at + Math.max(0, this.length[i] as number))
   }
 }

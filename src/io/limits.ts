@@ -8,6 +8,8 @@ export const RECEIVE_SLOTS = 256
 
 /** Datagrams handed over in one batch by the plain UDP socket; a full batch goes up at once. */
 export const PLAIN_RECEIVE_SLOTS = 64
+/** The same, in bytes of the largest datagrams that the socket takes. */
+export const PLAIN_RECEIVE_BYTES = 256 * 1024
 
 /** Bytes that may wait in the process for a full kernel buffer before the sender is held back (plain UDP socket). */
 export const SEND_QUEUE = 1024 * 1024
@@ -24,8 +26,10 @@ export const LISTEN_BACKLOG = 1024
 /** Bytes read from a host's socket ahead of its consumer; then the kernel's window closes. */
 export const READ_AHEAD = 65_536
 
-/** Datagrams of a port handled one by one that wait for the kernel; more are dropped. */
-export const DATAGRAM_SEND_QUEUE = 512
+/** Datagrams of ports handled one by one that leave by one system call; a full batch leaves at once, and what the kernel has no room for is lost. */
+export const DATAGRAM_SEND_SLOTS = 64
+/** The same, in bytes. */
+export const DATAGRAM_SEND_BYTES = 256 * 1024
 
 /** Milliseconds that one of the host's DNS servers gets for a raw question before the next is asked. */
 export const HOST_DNS_TIMEOUT = 3_000

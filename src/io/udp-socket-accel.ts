@@ -57,9 +57,7 @@ class AccelSocket implements DatagramSocket {
     this.localPort = info[UDP_INFO.port] as number
     const { packetSize } = options
     const gro = info[UDP_INFO.gro] === 1
-    this.#batch = gro
-      ? new PacketBatch({ capacity: RECEIVE_SLOTS, packetSize, memory: REGIONS * REGION_SIZE })
-      : new PacketBatch({ capacity: REGIONS, packetSize })
+    this.#batch = receiveBatch(packetSize, gro)
     this.#region = gro ? REGION_SIZE : this.#batch.slotSize
   }
 
@@ -114,6 +112,21 @@ class AccelSocket implements DatagramSocket {
     const code = getSystemErrorName(errno)
     this.onError(Object.assign(new Error(`UDP socket: ${code}`), { code }))
   }
+}
+
+/** A received batch is only lent, and everything it brought is delivered before another socket reads: one for all sockets of a kind. */
+const receiveBatches = new Map<string, PacketBatch>()
+
+function receiveBatch(packetSize: number, gro: boolean): PacketBatch {
+  const kind = `${packetSize} ${gro}`
+  let batch = receiveBatches.get(kind)
+  if (batch === undefined) {
+    batch = gro
+      ? new PacketBatch({ capacity: RECEIVE_SLOTS, packetSize, memory: REGIONS * REGION_SIZE })
+      : new PacketBatch({ capacity: REGIONS, packetSize })
+    receiveBatches.set(kind, batch)
+  }
+  return batch
 }
 
 function ignore(): void {}

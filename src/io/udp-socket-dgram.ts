@@ -2,13 +2,13 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
 import type { DatagramSocket } from '../core/datagram-socket.js'
 import { parseIp } from '../core/ip.js'
-import { ADDRESS_SIZE, PacketBatch } from '../core/packet-batch.js'
+import { ADDRESS_SIZE, EMPTY_DATAGRAM, PacketBatch } from '../core/packet-batch.js'
 import {
   sameSocketAddress,
   socketAddressEndpoint,
   writeSocketAddress,
 } from '../core/socket-address.js'
-import { KERNEL_BUFFER, PLAIN_RECEIVE_SLOTS, SEND_QUEUE } from './limits.js'
+import { KERNEL_BUFFER, PLAIN_RECEIVE_BYTES, PLAIN_RECEIVE_SLOTS, SEND_QUEUE } from './limits.js'
 import type { UdpOptions } from './udp-socket.js'
 
 /** Rejects with the system's error. */
@@ -60,7 +60,11 @@ class DgramSocket implements DatagramSocket {
   constructor(socket: Socket, family: 4 | 6, packetSize: number) {
     this.#socket = socket
     this.#mapped = family === 6
-    this.#batch = new PacketBatch({ capacity: PLAIN_RECEIVE_SLOTS, packetSize })
+    const capacity = Math.max(
+      1,
+      Math.min(PLAIN_RECEIVE_SLOTS, (PLAIN_RECEIVE_BYTES / packetSize) | 0),
+    )
+    this.#batch = new PacketBatch({ capacity, packetSize })
     this.localPort = socket.address().port
     socket.on('message', (bytes, from) => this.#receive(bytes, from))
     socket.on('error', (error) => this.onError(error))
@@ -69,9 +73,10 @@ class DgramSocket implements DatagramSocket {
   send(batch: PacketBatch, from: number): number {
     if (this.#closed) return batch.count
     for (let i = from; i < batch.count; i++) {
-      const length = batch.length[i] as number
+      const empty = batch.length[i] === EMPTY_DATAGRAM
+      const length = empty ? 0 : (batch.length[i] as number)
       const at = batch.offset[i] as number
-      if (length <= 0 || !this.#fits(batch, at, length, i)) continue
+      if ((length <= 0 && !empty) || !this.#fits(batch, at, length, i)) continue
       if (this.#socket.getSendQueueSize() > SEND_QUEUE) {
         this.#full = true
         return i
@@ -120,7 +125,9 @@ class DgramSocket implements DatagramSocket {
     const batch = this.#batch
     if (batch.full) this.#deliver()
     batch.address.set(this.#from.record, batch.count * ADDRESS_SIZE)
-    if (!batch.push(bytes) || this.#scheduled) return
+    if (!batch.push(bytes)) return
+    if (bytes.length === 0) batch.length[batch.count - 1] = EMPTY_DATAGRAM
+    if (this.#scheduled) return
     this.#scheduled = true
     setImmediate(() => {
       this.#scheduled = false

@@ -1,4 +1,5 @@
 /** SOCKS5 UDP ASSOCIATE (RFC 1928 section 7): datagrams of one client, for as long as its TCP connection lives. */
+import { equalBytes } from '../core/bytes.js'
 import type { Environment } from '../core/environment.js'
 import { PvpnError } from '../core/errors.js'
 import { parseIp } from '../core/ip.js'
@@ -72,6 +73,10 @@ export async function associate(
   }
 }
 
+const NOTHING = new Uint8Array(0)
+/** Where a datagram for a client is put together; `send` takes a copy. */
+const scratch = new Uint8Array(65_536)
+
 interface NameEntry {
   readonly since: Millis
   /** Undefined while the resolver is asked; empty when there is no such name. */
@@ -88,6 +93,11 @@ class Association {
   readonly #gone = new AbortController()
   #clientPort: number
   #client: Endpoint | undefined
+  /** The last header from the client and to it: most associations have one partner. */
+  #header: Bytes = NOTHING
+  #headerTarget: Target = { host: '', port: 0 }
+  #answerFrom: Endpoint | undefined
+  #answerHeader: Bytes = NOTHING
 
   constructor(
     connection: Connection,
@@ -120,13 +130,18 @@ class Association {
     // Anybody on the host could send here: only the client's address counts, and of its ports the first.
     if (from.address !== this.#clientAddress) return
     if (this.#clientPort !== 0 && from.port !== this.#clientPort) return
-    const datagram = parseSocks5Datagram(bytes)
-    // Fragments may be dropped by those that do not reassemble (RFC 1928 section 7).
-    if (datagram === undefined || datagram.fragment !== 0 || datagram.target.port === 0) return
+    const known = this.#header.length
+    if (known === 0 || bytes.length < known || !equalBytes(this.#header, 0, bytes, 0, known)) {
+      const datagram = parseSocks5Datagram(bytes)
+      // Fragments may be dropped by those that do not reassemble (RFC 1928 section 7).
+      if (datagram === undefined || datagram.fragment !== 0 || datagram.target.port === 0) return
+      this.#header = bytes.slice(0, datagram.payloadAt)
+      this.#headerTarget = datagram.target
+    }
     this.#clientPort = from.port
     this.#client = from
-    const { host, port } = datagram.target
-    const payload = bytes.subarray(datagram.payloadAt)
+    const { host, port } = this.#headerTarget
+    const payload = bytes.subarray(this.#header.length)
     if (parseIp(host) === undefined) this.#toName(host, port, payload)
     else this.#inside.send([host], port, payload)
   }
@@ -168,7 +183,15 @@ class Association {
 
   #toClient(from: Endpoint, bytes: Bytes): void {
     if (this.#client === undefined) return
-    this.#outside.send(this.#client, encodeSocks5Datagram(from, bytes))
+    if (this.#answerFrom?.address !== from.address || this.#answerFrom.port !== from.port) {
+      this.#answerFrom = from
+      this.#answerHeader = encodeSocks5Datagram(from, NOTHING)
+    }
+    const at = this.#answerHeader.length
+    if (at + bytes.length > scratch.length) return
+    scratch.set(this.#answerHeader)
+    scratch.set(bytes, at)
+    this.#outside.send(this.#client, scratch.subarray(0, at + bytes.length))
   }
 }
 
