@@ -170,7 +170,7 @@ class Layer implements TcpLayer, TcpContext {
   ): void {
     if (listener.full || this.#halfOpen >= HALF_OPEN || this.#connections.size >= CONNECTIONS) {
       this.counters.drops['half-open-full']++
-      return
+      if (!listener.evict()) return
     }
     const c = new Connection(this, local, localPort, remote, remotePort)
     c.acceptor = listener

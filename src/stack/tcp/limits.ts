@@ -9,9 +9,9 @@ export const CONNECTIONS = 32_768
 export const LISTENERS = 1024
 /** Connections in TIME-WAIT. At the bound the oldest is forgotten. */
 export const TIME_WAITS = 16_384
-/** Half-open connections of all listeners together. At the bound SYNs are dropped. */
+/** Half-open connections of all listeners together. At the bound a SYN takes the place of its listener's oldest, or is dropped where it has none. */
 export const HALF_OPEN = 2048
-/** Default for half-open connections of one listener (its `backlog`). At the bound SYNs are dropped. */
+/** Default for half-open connections of one listener (its `backlog`). At the bound a SYN takes the place of the oldest. */
 export const BACKLOG = 512
 /** Segments that wait without a connection (resets, answers out of TIME-WAIT). At the bound further ones are not sent. */
 export const REPLIES = 1024

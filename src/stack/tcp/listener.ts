@@ -36,6 +36,17 @@ export class Listener implements StreamListener, Acceptor {
     return this.#pending.size >= this.#backlog
   }
 
+  /**
+   * Gives up the half-open connection that is open for longest, so that a flood of SYNs from nowhere
+   * can't keep a port shut: who answers sooner than the flood comes round gets in. False: there is none.
+   */
+  evict(): boolean {
+    const oldest = this.#pending.values().next().value
+    if (oldest?.state !== 'SYN-RECEIVED') return false
+    oldest.abandon()
+    return true
+  }
+
   accepts(addressLength: number): boolean {
     return this.family === undefined || (this.family === 4) === (addressLength === 4)
   }

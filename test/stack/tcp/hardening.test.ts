@@ -95,6 +95,29 @@ t.test('half-open connections of one listener are bounded', async (t) => {
   t.throws(() => s.tcp.listen({ port: 80, family: 6 }), { code: 'ERR_LIMIT' })
 })
 
+t.test(
+  'a SYN takes the place of the oldest half-open connection, never of an open one',
+  async (t) => {
+    const s = new Script()
+    t.same(s.run('! listen 2'), [])
+    for (const port of [5000, 5001, 5002]) {
+      s.peerPort = port
+      t.same(s.run('< S 0\n> SA 0 ack 1'), [])
+    }
+    t.equal(s.tcp.counters.open, 2)
+    t.equal(s.tcp.counters.drops['half-open-full'], 1)
+    t.same(s.run('< A 1 ack 1\n* connection\n= ESTABLISHED'), [], 'the newest gets in')
+    s.peerPort = 5000
+    t.same(s.run('< A 1 ack 1\n> R 1'), [], 'the oldest is forgotten')
+    for (let port = 6000; port < 6100; port++) {
+      s.peerPort = port
+      t.same(s.run('< S 0\n> SA 0 ack 1'), [])
+    }
+    t.equal(s.tcp.counters.open, 3)
+    t.same(s.run('= ESTABLISHED'), [])
+  },
+)
+
 const OURS = new Uint8Array([10, 0, 0, 1])
 const THEIRS = new Uint8Array([10, 0, 0, 2])
 

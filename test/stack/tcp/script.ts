@@ -48,6 +48,8 @@ export class Script {
   readonly ip: FakeIp
   readonly tcp: TcpLayer
   socket: TcpSocket | undefined
+  /** Where segments come from. */
+  peerPort = PEER_PORT
   readonly #batch: PacketBatch
   readonly #out: Parsed[] = []
   #iss: number | undefined
@@ -141,7 +143,7 @@ export class Script {
     const socket = this.socket
     switch (verb) {
       case 'connect': {
-        this.#watch(this.tcp.connect({ address: '10.0.0.2', port: PEER_PORT }, this.now))
+        this.#watch(this.tcp.connect({ address: '10.0.0.2', port: this.peerPort }, this.now))
         this.#localPort = this.socket?.local.port ?? 0
         break
       }
@@ -193,7 +195,7 @@ export class Script {
     writeTcp(
       packet,
       20,
-      PEER_PORT,
+      this.peerPort,
       this.#localPort,
       sequence,
       ack,
