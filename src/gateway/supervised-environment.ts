@@ -214,8 +214,9 @@ export class SupervisedEnvironment {
    */
   client(handed: HandedConnection, socket: Socket): void {
     this.#wake()
-    // With `always` a process that runs has the ports itself: who comes here comes in vain.
-    if (this.#options.start === 'always' || this.settled) this.#connection(handed, socket)
+    // With `always` a process that runs has the ports itself: nobody need wait, but for one that begins.
+    const waits = this.#options.start === 'on-demand' || this.#phase === 'booting'
+    if (!waits || this.settled) this.#connection(handed, socket)
     else this.#clients.wait(socket, handed, this.#options, () => this.#reason())
   }
 

@@ -39,6 +39,15 @@ t.test('the first connection starts the environment and is served by it', async 
   for (const client of clients) client.close()
 })
 
+t.test('with `always`, who comes before the process is there waits for it too', async (t) => {
+  const port = await freePort()
+  const h = await started(t, [environmentOptions('slow', port)])
+  const lines = await Promise.all([greeting(port), greeting(port)])
+  for (const line of lines) t.match(line, /^slow \d+ handed$/)
+  await h.state('slow', 'up')
+  t.match(await greeting(port), /^slow \d+ own$/, 'later ones come to the process itself')
+})
+
 t.test('half-close survives the hand-over', async (t) => {
   const port = await freePort()
   await started(t, [onDemand('a', port)])
