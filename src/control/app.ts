@@ -34,6 +34,14 @@ export async function controlApp(options: ControlAppOptions): Promise<FastifyIns
   const app = Fastify({
     bodyLimit: BODY_MOST,
     exposeHeadRoutes: true,
+    // A path that can't be decoded gets no further than this.
+    frameworkErrors: (error, _request, reply) =>
+      fail(
+        reply.headers(HEADERS),
+        error.statusCode ?? 400,
+        'ERR_PROTOCOL',
+        'the path is malformed',
+      ),
     // Nothing that a request says is turned into something else, or silently left out.
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false } },
   })

@@ -68,6 +68,12 @@ t.test('control port shows status, one environment, pages and the API', async (t
   t.same(JSON.parse(none.text).error.known, ['office', 'site'])
   t.equal((await ask({ port }, 'GET', '/api/v1/environments/..%2fx')).status, 400)
   t.equal((await ask({ port }, 'GET', '/nothing')).status, 404)
+  const malformed = await ask({ port }, 'GET', '/api/v1/environments/%ff')
+  t.equal(malformed.status, 400)
+  t.same(JSON.parse(malformed.text), {
+    error: { code: 'ERR_PROTOCOL', message: 'the path is malformed' },
+  })
+  t.equal(malformed.headers['x-content-type-options'], 'nosniff')
   t.equal((await ask({ port }, 'GET', '/healthz')).status, 200)
   t.equal((await ask({ port }, 'GET', '/readyz')).status, 200)
   gateway.ready = false
