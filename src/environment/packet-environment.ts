@@ -158,6 +158,7 @@ export class PacketEnvironment implements ManagedEnvironment {
     backlog?: number
     family?: 4 | 6
   }): Promise<StreamListener> {
+    this.#requireUp()
     return this.#o.stack.listenTcp(options)
   }
 

@@ -299,6 +299,13 @@ t.test('bounds', async (t) => {
   t.ok(wire.a.bindUdp({ port: 1000 }))
 })
 
+t.test('a listener says where the others find it', async (t) => {
+  const wire = new Wire()
+  t.match(wire.b.listenTcp({ port: 21, family: 4 }).local, { address: '10.0.0.2', port: 21 })
+  t.match(wire.b.listenTcp({ port: 21, family: 6 }).local, { address: 'fd00::2', port: 21 })
+  t.match(wire.b.listenTcp({ port: 22 }).local, { address: '10.0.0.2', port: 22 })
+})
+
 t.test('fuzz: no packet throws, and nothing grows', async (t) => {
   const seed = Number(process.env.FUZZ_SEED ?? Date.now() & 0xffff)
   t.comment(`seed ${seed}`)

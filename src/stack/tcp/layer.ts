@@ -322,7 +322,11 @@ class Layer implements TcpLayer, TcpContext {
     const settled = () => {
       this.#halfOpen--
     }
-    const listener = new Listener(port, family, options.backlog ?? BACKLOG, closed, settled)
+    const own = (of: 4 | 6) => {
+      const address = this.ip.sourceFor(new Uint8Array(of === 4 ? 4 : 16))
+      return address === undefined ? undefined : formatIp(address)
+    }
+    const listener = new Listener(port, family, options.backlog ?? BACKLOG, own, closed, settled)
     this.#listeners.set(port, [...there, listener])
     this.#listenerCount++
     return listener

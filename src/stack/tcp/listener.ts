@@ -7,6 +7,7 @@ export class Listener implements StreamListener, Acceptor {
   readonly port: number
   readonly family: 4 | 6 | undefined
   readonly #backlog: number
+  readonly #ownAddress: (family: 4 | 6) => string | undefined
   readonly #onClose: (listener: Listener) => void
   readonly #onSettled: () => void
   /** Not yet handed over. */
@@ -18,18 +19,23 @@ export class Listener implements StreamListener, Acceptor {
     port: number,
     family: 4 | 6 | undefined,
     backlog: number,
+    ownAddress: (family: 4 | 6) => string | undefined,
     onClose: (listener: Listener) => void,
     onSettled: () => void,
   ) {
     this.port = port
     this.family = family
     this.#backlog = backlog
+    this.#ownAddress = ownAddress
     this.#onClose = onClose
     this.#onSettled = onSettled
   }
 
+  /** Where the others find it: BIND's client (RFC 1928) tells them this address. */
   get local(): Endpoint {
-    return { address: this.family === 4 ? '0.0.0.0' : '::', port: this.port }
+    const { family, port } = this
+    const own = this.#ownAddress(family ?? 4) ?? (family === undefined && this.#ownAddress(6))
+    return { address: own || (family === 4 ? '0.0.0.0' : '::'), port }
   }
 
   get full(): boolean {
