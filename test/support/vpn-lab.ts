@@ -202,13 +202,13 @@ export async function serve(ns: Namespace, name: string, ...places: string[]): P
 
 /**
  * Starts dnsmasq in a namespace with these names, forward and reverse; anything else is NXDOMAIN, or
- * with `refuse` is refused.
+ * with `refuse` is refused. `more`: arguments for it, for other records.
  */
 export async function dns(
   ns: Namespace,
   address: string,
   names: Readonly<Record<string, readonly string[]>>,
-  options: { readonly refuse?: boolean } = {},
+  options: { readonly refuse?: boolean; readonly more?: readonly string[] } = {},
 ): Promise<ChildProcess> {
   const child = ns.spawn(
     [
@@ -222,6 +222,7 @@ export async function dns(
       '--bind-interfaces',
       ...(options.refuse === true ? [] : ['--local=/#/']),
       `--listen-address=${address}`,
+      ...(options.more ?? []),
       ...Object.entries(names).map(([name, at]) => `--host-record=${[name, ...at].join(',')}`),
     ],
     { stdio: ['ignore', 'ignore', 'inherit'] },
