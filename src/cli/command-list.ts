@@ -59,6 +59,21 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./commands/nc.js'),
   },
   {
+    name: 'explain',
+    summary: 'show which environment the policy chooses for a target, and by which rule',
+    load: () => import('./commands/explain.js'),
+  },
+  {
+    name: 'pac',
+    summary: 'print the proxy auto-configuration file for browsers, or what it says of a URL',
+    load: () => import('./commands/pac.js'),
+  },
+  {
+    name: 'browser-policy',
+    summary: 'print settings that make a browser use the policy: chromium, firefox or foxyproxy',
+    load: () => import('./commands/browser-policy.js'),
+  },
+  {
     name: 'completion',
     summary: 'print a completion script for bash, zsh or fish',
     load: () => import('./commands/completion.js'),

@@ -86,6 +86,7 @@ export async function runGateway(options: RunGatewayOptions): Promise<RunningGat
     const [module, token] = await Promise.all([import('../control/server.js'), writeToken(folder)])
     control = await module.ControlServer.open({
       gateway: supervisor,
+      policy,
       version: options.version,
       token,
       socket: folder.controlSocket,

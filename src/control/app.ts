@@ -1,16 +1,18 @@
 /** The control API as a fastify app: routes and their schemas. Servers are in server.ts. */
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
-import type { Action, Gateway } from '../gateway/contract.js'
+import type { Action, Gateway, Policy } from '../gateway/contract.js'
 import { EventStreams } from './event-stream.js'
 import { type GuardOptions, guard } from './guard.js'
 import { BODY_MOST } from './limits.js'
 import type { Metrics } from './metrics.js'
 import { ApiDescription } from './openapi.js'
 import { statusPage } from './page.js'
+import { addPolicy } from './policy-routes.js'
 import * as schemas from './schemas.js'
 
 export interface ControlAppOptions {
   readonly gateway: Gateway
+  readonly policy: Policy
   readonly version: string
   /** What guards the request's server; undefined: the control socket, whose folder only the owner can enter. */
   readonly guardOf: (request: FastifyRequest) => GuardOptions | undefined
@@ -70,6 +72,7 @@ export async function controlApp(options: ControlAppOptions): Promise<FastifyIns
   app.setNotFoundHandler((_request, reply) => fail(reply, 404, 'ERR_NAME', 'no such page'))
   addEnvironments(app, gateway)
   addPages(app, gateway)
+  addPolicy(app, options)
 
   app.get(
     '/api/v1/events',

@@ -26,6 +26,11 @@ export interface GuardedRequest {
   readonly headers: IncomingHttpHeaders
 }
 
+/** Does the request carry the token? For what only the owner may read. */
+export function holdsToken(headers: IncomingHttpHeaders, { token }: GuardOptions): boolean {
+  return bearer(headers.authorization, token)
+}
+
 /** Undefined: go on. */
 export function guard(request: GuardedRequest, options: GuardOptions): Refusal | undefined {
   const { headers } = request

@@ -44,6 +44,45 @@ export const gatewayStatus = object({
   environments: { type: 'array', items: environmentStatus },
 })
 
+const explanation = {
+  target: text,
+  environment: textOrNull,
+  host: text,
+  by: { type: 'string', enum: ['rule', 'name', 'default'] },
+  rule: textOrNull,
+  reason: textOrNull,
+  consulted: {
+    type: 'array',
+    items: object({ environment: text, addresses: texts, rule: text }),
+  },
+}
+
+export const policyExplanation = object(explanation)
+
+export const policyDecisions = {
+  type: 'array',
+  items: object({
+    at: text,
+    took: { type: 'number' },
+    client: text,
+    program: textOrNull,
+    user: textOrNull,
+    ...explanation,
+  }),
+} as const
+
+export const policyQuestion = {
+  type: 'object',
+  required: ['host', 'port'],
+  additionalProperties: false,
+  properties: {
+    host: { type: 'string', minLength: 1, maxLength: 255 },
+    port: { type: 'string', pattern: '^[0-9]{1,5}$' },
+    program: { type: 'string', maxLength: 4096 },
+    user: { type: 'string', maxLength: 256 },
+  },
+} as const
+
 export const reloadReport = object({
   ok: { type: 'boolean' },
   problems: texts,

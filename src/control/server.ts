@@ -6,13 +6,14 @@ import type { FastifyInstance } from 'fastify'
 import { PvpnError } from '../core/errors.js'
 import { formatHostPort } from '../core/ip.js'
 import type { ListenAddress } from '../core/options.js'
-import type { Gateway } from '../gateway/contract.js'
+import type { Gateway, Policy } from '../gateway/contract.js'
 import { controlApp } from './app.js'
 import type { GuardOptions } from './guard.js'
 import * as limits from './limits.js'
 
 export interface ControlServerOptions {
   readonly gateway: Gateway
+  readonly policy: Policy
   readonly version: string
   readonly token: string
   /** Path of the control socket; its folder must be ours alone. */
@@ -44,6 +45,7 @@ export class ControlServer {
     const guards = new WeakMap<Socket, GuardOptions>()
     const app = await controlApp({
       gateway: options.gateway,
+      policy: options.policy,
       version: options.version,
       guardOf: (request) => guards.get(request.raw.socket),
     })

@@ -4,6 +4,7 @@ import type { HandedConnection } from '../core/admission.js'
 import type { EnvironmentState, EnvironmentStatus } from '../core/environment.js'
 import type { EnvironmentFigures } from '../core/ipc.js'
 import type { EnvironmentOptions, GatewayOptions } from '../core/options.js'
+import type { Explanation } from '../policy/explain.js'
 
 export interface StatusError {
   readonly code: string
@@ -90,30 +91,8 @@ export type StandbyAnswer = (
   handed?: HandedConnection,
 ) => void
 
-/** One request at the policy port, or one that `pvpn explain` asks about. */
-export interface PolicyExplanation {
-  /** `host:port`, as it was asked for. */
-  readonly target: string
-  /** Who would serve it; null: refused. */
-  readonly environment: string | null
-  /** The host that is asked for there. */
-  readonly host: string
-  readonly by: 'rule' | 'name' | 'default'
-  /** `FILE:LINE`; null when no rule decided. */
-  readonly rule: string | null
-  /** Why it is refused; null when it is not. */
-  readonly reason: string | null
-  /** Resolvers that had to be asked. */
-  readonly consulted: readonly {
-    readonly environment: string
-    readonly addresses: readonly string[]
-    /** `FILE:LINE` of the rule that wanted to know. */
-    readonly rule: string
-  }[]
-}
-
 /** Both are known only as far as a rule wanted to know. */
-export interface PolicyDecision extends PolicyExplanation {
+export interface PolicyDecision extends Explanation {
   /** ISO 8601. */
   readonly at: string
   /** Milliseconds that the decision took. */
@@ -134,7 +113,9 @@ export interface PolicyQuestion {
 /** The policy as control API and commands see it. */
 export interface Policy {
   /** Undefined: there is no policy. Rejects with the PvpnError of an environment that had to be asked. */
-  explain(question: PolicyQuestion): Promise<PolicyExplanation | undefined>
+  explain(question: PolicyQuestion): Promise<Explanation | undefined>
   /** The newest first. */
   readonly recent: readonly PolicyDecision[]
+  /** The proxy auto-configuration file, and its entity tag. */
+  readonly pac: { readonly text: string; readonly etag: string }
 }

@@ -13,9 +13,10 @@ import type { Diverted, DivertedClient } from '../listener/divert.js'
 import { createMixedListener, type MixedListener } from '../listener/mixed-listener.js'
 import { Callers } from '../policy/callers.js'
 import { PolicyEngine } from '../policy/engine.js'
-import { type Decided, decideAsking } from '../policy/explain.js'
+import { decideAsking, type Explanation, explanation } from '../policy/explain.js'
+import { type PacFile, pacFile } from '../policy/pac.js'
 import { programPath } from '../policy/processes.js'
-import type { Policy, PolicyDecision, PolicyExplanation, PolicyQuestion } from './contract.js'
+import type { Policy, PolicyDecision, PolicyQuestion } from './contract.js'
 import { DecisionRing } from './decision-ring.js'
 
 /** What the port needs of the supervisor. */
@@ -32,6 +33,7 @@ export class PolicyPort implements Policy {
   readonly #callers = new Callers()
   readonly #ring = new DecisionRing()
   #engine: PolicyEngine | undefined
+  #pac: PacFile = pacFile({ environments: [], policy: undefined, control: { listen: undefined } })
   #listeners: readonly MixedListener[] = []
   /** What the listeners were made of. */
   #served = ''
@@ -50,8 +52,14 @@ export class PolicyPort implements Policy {
     return this.#ring.list()
   }
 
+  get pac(): PacFile {
+    return this.#pac
+  }
+
   /** Follows the configuration; connections that were handed over are not touched. Returns problems in words. */
-  async configure({ policy, environments }: GatewayOptions): Promise<readonly string[]> {
+  async configure(options: GatewayOptions): Promise<readonly string[]> {
+    const { policy, environments } = options
+    this.#pac = pacFile(options)
     const names = environments.map(({ name }) => name)
     this.#engine =
       policy === undefined
@@ -96,12 +104,7 @@ export class PolicyPort implements Policy {
     await Promise.all(closing.map((listener) => listener.stop()))
   }
 
-  async explain({
-    host,
-    port,
-    program,
-    user,
-  }: PolicyQuestion): Promise<PolicyExplanation | undefined> {
+  async explain({ host, port, program, user }: PolicyQuestion): Promise<Explanation | undefined> {
     if (this.#engine === undefined) return undefined
     const caller = this.#callers.described(program, user)
     const decided = await decideAsking(this.#engine, { host, port, caller }, this.#ask)
@@ -154,23 +157,4 @@ const NONE: Pick<PolicyOptions, 'listen' | 'users' | 'allowUnauthenticated'> = {
   listen: [],
   users: [],
   allowUnauthenticated: false,
-}
-
-function explanation(
-  { decision, consulted }: Decided,
-  host: string,
-  port: number,
-): PolicyExplanation {
-  const { by } = decision
-  return {
-    target: formatHostPort(host, port),
-    environment: decision.kind === 'allow' ? decision.environment : null,
-    host: decision.kind === 'allow' ? decision.host : host,
-    by: by.kind,
-    rule: by.kind === 'rule' ? by.source : null,
-    reason: decision.kind === 'deny' ? decision.reason : null,
-    consulted: consulted.map(({ environment, addresses, source }) => {
-      return { environment, addresses, rule: source }
-    }),
-  }
 }

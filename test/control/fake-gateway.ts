@@ -2,7 +2,15 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import type { EnvironmentStatus } from '../../src/core/environment.js'
-import type { Gateway, GatewayEvent, ReloadReport } from '../../src/gateway/contract.js'
+import { PvpnError } from '../../src/core/errors.js'
+import type {
+  Gateway,
+  GatewayEvent,
+  Policy,
+  PolicyDecision,
+  PolicyQuestion,
+  ReloadReport,
+} from '../../src/gateway/contract.js'
 
 export function environmentStatus(name: string): EnvironmentStatus {
   return {
@@ -26,7 +34,38 @@ export function environmentStatus(name: string): EnvironmentStatus {
   }
 }
 
+export class FakePolicy implements Policy {
+  readonly pac = { text: 'function FindProxyForURL() { return "PROXY x" }\n', etag: '"tag"' }
+  readonly recent: readonly PolicyDecision[] = [
+    {
+      ...EXPLANATION,
+      at: '2026-01-01T00:00:00.000Z',
+      took: 0.5,
+      client: '127.0.0.1:40000',
+      program: '/usr/bin/git',
+      user: null,
+    },
+  ]
+
+  async explain({ host, port, program }: PolicyQuestion) {
+    if (host === 'none.example') return undefined
+    if (host === 'down.example') throw new PvpnError('ERR_DOWN', 'environment site: is down')
+    return { ...EXPLANATION, target: `${host}:${port} ${program ?? ''}` }
+  }
+}
+
+const EXPLANATION = {
+  target: 'git.example:443',
+  environment: 'office',
+  host: 'git.example',
+  by: 'rule',
+  rule: 'pvpn.yaml:9',
+  reason: null,
+  consulted: [{ environment: 'site', addresses: ['10.0.0.1'], rule: 'pvpn.yaml:8' }],
+} as const
+
 export class FakeGateway implements Gateway {
+  readonly policy = new FakePolicy()
   readonly names = ['office', 'site']
   readonly calls: string[] = []
   ready = true

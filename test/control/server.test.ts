@@ -13,7 +13,13 @@ const TOKEN = 'the-token'
 async function opened(t: Test) {
   const gateway = new FakeGateway()
   const socket = join(mkdtempSync(join(tmpdir(), 'pvpn-control-')), 'control.sock')
-  const server = await ControlServer.open({ gateway, version: '1.2.3', token: TOKEN, socket })
+  const server = await ControlServer.open({
+    gateway,
+    policy: gateway.policy,
+    version: '1.2.3',
+    token: TOKEN,
+    socket,
+  })
   t.teardown(() => server.close())
   await server.listen({ kind: 'tcp', address: '127.0.0.1', port: 0 })
   const port = Number(/:(\d+)$/.exec(server.listening ?? '')?.[1])
@@ -94,6 +100,8 @@ t.test('control port shows status, one environment, pages and the API', async (t
     '/api/v1/environments/{name}/start',
     '/api/v1/environments/{name}/stop',
     '/api/v1/events',
+    '/api/v1/policy/decisions',
+    '/api/v1/policy/explain',
     '/api/v1/reload',
   ])
 })
@@ -322,6 +330,7 @@ t.test('the control socket is the owner’s, and replaces a stale file', async (
   writeFileSync(stale, '')
   const server = await ControlServer.open({
     gateway: new FakeGateway(),
+    policy: new FakeGateway().policy,
     version: '0',
     token: TOKEN,
     socket: stale,

@@ -1,0 +1,78 @@
+/** What the policy has to say: the PAC file for browsers, explanations for people. */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { PvpnError } from '../core/errors.js'
+import type { Policy, PolicyQuestion } from '../gateway/contract.js'
+import { type GuardOptions, holdsToken } from './guard.js'
+import * as schemas from './schemas.js'
+
+export interface PolicyRoutesOptions {
+  readonly policy: Policy
+  /** Undefined: the control socket. */
+  readonly guardOf: (request: FastifyRequest) => GuardOptions | undefined
+}
+
+export function addPolicy(app: FastifyInstance, { policy, guardOf }: PolicyRoutesOptions): void {
+  for (const path of ['/proxy.pac', '/wpad.dat']) {
+    app.get(path, async (request, reply) => {
+      const { text, etag } = policy.pac
+      // Kept by browsers as long as they like, if they ask each time whether it is still so.
+      reply.headers({ etag, 'cache-control': 'no-cache' })
+      if (matches(request.headers['if-none-match'], etag)) return reply.code(304).send()
+      return reply.type('application/x-ns-proxy-autoconfig').send(text)
+    })
+  }
+  app.get<{ Querystring: Omit<PolicyQuestion, 'port'> & { port: string } }>(
+    '/api/v1/policy/explain',
+    {
+      schema: {
+        summary: 'Which environment would serve a request at the policy port, and why',
+        querystring: schemas.policyQuestion,
+        response: {
+          200: schemas.policyExplanation,
+          404: schemas.failure,
+          503: schemas.failure,
+        },
+      },
+    },
+    async (request, reply) => {
+      const { port, ...question } = request.query
+      try {
+        const answer = await policy.explain({ ...question, port: Number(port) })
+        return answer ?? fail(reply, 404, 'ERR_CONFIG', 'the configuration has no policy')
+      } catch (error) {
+        // An environment that had to be asked does not answer: that is the explanation.
+        if (!(error instanceof PvpnError)) throw error
+        return fail(reply, 503, error.code, error.message)
+      }
+    },
+  )
+  app.get(
+    '/api/v1/policy/decisions',
+    {
+      schema: {
+        summary: 'The last decisions of the policy port, the newest first; needs the token',
+        response: { 200: schemas.policyDecisions, 401: schemas.failure },
+      },
+    },
+    async (request, reply) => {
+      // Who talks to whom is the owner's to know, not every local user's.
+      const guarded = guardOf(request)
+      if (guarded !== undefined && !holdsToken(request.headers, guarded)) {
+        reply.header('www-authenticate', 'Bearer realm="pvpn"')
+        return fail(reply, 401, 'ERR_AUTH', 'this needs the bearer token')
+      }
+      return policy.recent
+    },
+  )
+}
+
+/** RFC 9110 section 13.1.2, by weak comparison. */
+function matches(field: string | undefined, etag: string): boolean {
+  if (field === undefined) return false
+  const tags = field.split(',').map((tag) => tag.trim().replace(/^W\//, ''))
+  return tags.includes(etag) || tags.includes('*')
+}
+
+function fail(reply: FastifyReply, status: number, code: string, message: string): FastifyReply {
+  return reply.code(status).send({ error: { code, message } })
+}
