@@ -1,4 +1,5 @@
 /** A DNS port for tools that want a server: raw messages go to the environment's servers, UDP and TCP. */
+import { setMaxListeners } from 'node:events'
 import type { Socket } from 'node:net'
 import { set16, u16 } from '../core/bytes.js'
 import type { Environment } from '../core/environment.js'
@@ -141,6 +142,8 @@ class DnsClient {
   ) {
     this.#socket = socket
     this.#ask = ask
+    // Each question under way listens, and their number has a bound: no leak to warn of.
+    setMaxListeners(0, this.#gone.signal)
     socket.on('data', (chunk: Bytes) => {
       this.#received = this.#received.length === 0 ? chunk : Buffer.concat([this.#received, chunk])
       this.#work()

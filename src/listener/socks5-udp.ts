@@ -1,4 +1,6 @@
 /** SOCKS5 UDP ASSOCIATE (RFC 1928 section 7): datagrams of one client, for as long as its TCP connection lives. */
+
+import { setMaxListeners } from 'node:events'
 import { equalBytes } from '../core/bytes.js'
 import type { Environment } from '../core/environment.js'
 import { PvpnError } from '../core/errors.js'
@@ -107,6 +109,8 @@ class Association {
     declaredPort: number,
   ) {
     this.#environment = environment
+    // Each look-up under way listens, and their number has a bound: no leak to warn of.
+    setMaxListeners(0, this.#gone.signal)
     this.#outside = outside
     this.#inside = inside
     // A client on a Unix socket has no address: it is on this host.

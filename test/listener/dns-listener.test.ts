@@ -7,7 +7,11 @@ import { absent, run } from '../support/clients.js'
 import { type Cleaner, RawClient } from '../support/proxy.js'
 import { udpPeer } from '../support/udp.js'
 
-type Exchange = (query: Uint8Array, transport: 'udp' | 'tcp') => Promise<Uint8Array>
+type Exchange = (
+  query: Uint8Array,
+  transport: 'udp' | 'tcp',
+  options?: { signal?: AbortSignal },
+) => Promise<Uint8Array>
 
 /** One A record; the name's first label says how many more bytes of TXT. */
 const answering: Exchange = async (bytes) => {
@@ -124,6 +128,24 @@ t.test(
     t.equal(ids[0], 2)
   },
 )
+
+t.test('many questions under way on one connection are no leak to warn of', async (t) => {
+  const warnings: Error[] = []
+  const warned = (warning: Error) => warnings.push(warning)
+  process.on('warning', warned)
+  t.teardown(() => process.removeListener('warning', warned))
+  const port = await start(t, (bytes, _transport, options) => {
+    // As the environment does, which gives up when the client goes.
+    options?.signal?.addEventListener('abort', () => {})
+    return answering(bytes, 'tcp')
+  })
+  const client = await RawClient.open(port)
+  const one = query('a.example')
+  client.send(Buffer.concat(Array.from({ length: 30 }, () => framed(one))))
+  await client.take(30 * (2 + (await answering(one, 'tcp')).length))
+  client.close()
+  t.same(warnings, [])
+})
 
 t.test('what is not a question is refused or dropped', async (t) => {
   const port = await start(t, answering)
