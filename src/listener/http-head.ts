@@ -12,11 +12,12 @@ export interface HttpHead {
   readonly fields: readonly string[]
 }
 
-/** Consumes nothing (`length` is 0). `most` bounds the head in bytes. */
+/** Consumes nothing (`length` is 0). That many bytes (`most`) without its end are too long. */
 export function parseHttpHead(bytes: Bytes, most: number): Parsed<HttpHead> {
+  if (hopeless(bytes)) return { kind: 'invalid', reason: 'no head of HTTP/1' }
   const end = headEnd(bytes)
   if (end < 0) {
-    return bytes.length > most ? { kind: 'invalid', reason: 'the head is too long' } : undefined
+    return bytes.length >= most ? { kind: 'invalid', reason: 'the head is too long' } : undefined
   }
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, end).toString('latin1')
   const [first = '', ...lines] = text.replace(/^(\r\n)+/, '').split('\r\n')
@@ -33,6 +34,14 @@ export function parseHttpHead(bytes: Bytes, most: number): Parsed<HttpHead> {
     value: { method: match[1] as string, url: match[2] as string, fields },
     length: 0,
   }
+}
+
+/** Can no byte to come make a head of it? A TLS greeting, say, or lines that end without CR: told now, not at the time-out. */
+function hopeless(bytes: Bytes): boolean {
+  const first = bytes[0]
+  if (first !== undefined && first !== 13 && (first < 0x21 || first > 0x7e)) return true
+  const lineFeed = bytes.indexOf(10)
+  return lineFeed >= 0 && bytes[lineFeed - 1] !== 13
 }
 
 /** Where the empty line behind the fields begins. */
