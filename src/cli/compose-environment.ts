@@ -23,6 +23,10 @@ export async function composeEnvironment(compose: ComposeOptions): Promise<Manag
   switch (tunnel.type) {
     case 'wireguard':
       return await wireguardEnvironment(compose, tunnel)
+    case 'openvpn': {
+      const { openvpnEnvironment } = await import('./compose-openvpn.js')
+      return await openvpnEnvironment(compose, tunnel)
+    }
     case 'direct': {
       const { createDirect } = await import('../environment/direct.js')
       const { name, connectTimeout } = compose.options

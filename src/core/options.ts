@@ -44,8 +44,92 @@ export interface DirectOptions {
   readonly type: 'direct'
 }
 
+/** One `remote` of an OpenVPN client. */
+export interface OpenvpnRemote {
+  readonly host: string
+  readonly port: number
+  readonly transport: 'udp' | 'tcp'
+  /** Only addresses of this family; absent: both. */
+  readonly family?: 4 | 6
+}
+
+/** What protects the control channel before TLS. Keys are the 256 bytes of a static key file. */
+export type OpenvpnProtection =
+  | { readonly kind: 'none' }
+  | {
+      readonly kind: 'tls-auth'
+      readonly key: Uint8Array
+      readonly digest: OpenvpnDigest
+      /** `key-direction`; undefined: one key for both ways. */
+      readonly direction: 0 | 1 | undefined
+    }
+  | { readonly kind: 'tls-crypt'; readonly key: Uint8Array }
+  | { readonly kind: 'tls-crypt-v2'; readonly key: Uint8Array; readonly wrapped: Uint8Array }
+
+export type OpenvpnDigest = 'sha1' | 'sha224' | 'sha256' | 'sha384' | 'sha512'
+
+/** How the server proves itself, and we to it. Certificates and keys are PEM text. */
+export interface OpenvpnTlsOptions {
+  readonly ca: readonly string[]
+  readonly certificate?: string
+  readonly key?: string
+  /** Certificate, key and authorities in one file, instead. */
+  readonly pkcs12?: Uint8Array
+  readonly keyPassword?: string
+  /** Revocation lists, PEM. */
+  readonly crl?: readonly string[]
+  readonly minimum?: 'TLSv1' | 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3'
+  readonly maximum?: 'TLSv1.2' | 'TLSv1.3'
+  /** `tls-cert-profile insecure`: OpenSSL's security level 0, for certificates signed with SHA-1 or short keys. */
+  readonly weakCertificates: boolean
+  /** `verify-x509-name`: the subject, its common name, or how that begins. */
+  readonly name?: { readonly kind: 'subject' | 'name' | 'name-prefix'; readonly value: string }
+  /** Extended key usages that the certificate must have, as OIDs. */
+  readonly usages: readonly string[]
+  /** `peer-fingerprint`: SHA-256 as lower-case hexadecimal digits; without `ca` they replace the chain's check. */
+  readonly fingerprints: readonly string[]
+}
+
+export interface OpenvpnOptions {
+  readonly type: 'openvpn'
+  readonly remotes: readonly OpenvpnRemote[]
+  readonly remoteRandom: boolean
+  readonly protection: OpenvpnProtection
+  readonly tls: OpenvpnTlsOptions
+  readonly username?: string
+  readonly password?: string
+  /** The answer to `static-challenge`; sent with the password. */
+  readonly challenge?: string
+  /** `data-ciphers`, in order of preference: names as OpenVPN writes them. */
+  readonly ciphers: readonly string[]
+  /** For a server that does not negotiate (`data-ciphers-fallback`, `cipher`). */
+  readonly fallbackCipher?: string
+  /** `auth`: HMAC of the CBC ciphers. */
+  readonly digest: OpenvpnDigest
+  /** The file's own lines of what a server may push too (routes, DNS, ifconfig, ping …), as words. */
+  readonly directives: readonly (readonly string[])[]
+  readonly routeNoPull: boolean
+  readonly pullFilters: readonly {
+    readonly action: 'accept' | 'ignore' | 'reject'
+    readonly prefix: string
+  }[]
+  /** Lines for the server's eyes: `UV_…=…`. */
+  readonly peerInfo: readonly string[]
+  /** UDP port on the host; 0: any. */
+  readonly localPort: number
+  /** Accept the server's packets from another address, when they are authentic. */
+  readonly float: boolean
+  /** Seconds; absent: the defaults of the tunnel. */
+  readonly connectTimeout?: number
+  readonly handshakeWindow?: number
+  readonly renegotiateSeconds?: number
+  readonly transitionWindow?: number
+  readonly retrySeconds?: number
+  readonly retryMaximum?: number
+}
+
 /** Grows by one member per tunnel type. */
-export type TunnelOptions = WireguardOptions | DirectOptions
+export type TunnelOptions = WireguardOptions | OpenvpnOptions | DirectOptions
 
 export interface DnsOptions {
   /** Undefined: what the tunnel brings. Each `address` with port 53 unless said otherwise. */

@@ -24,6 +24,8 @@ export interface TunnelCounters {
 }
 
 export interface PacketTunnel {
+  /** Set by the driver of a tunnel that has helpers beside it (TLS): something came outside of a turn. */
+  onReady?: () => void
   /** What the configuration gives before the tunnel is up. */
   readonly link: LinkInfo
   open(now: Millis): void

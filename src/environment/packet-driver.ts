@@ -46,6 +46,7 @@ export class PacketDriver {
       this.#turn(this.#o.clock.now())
     }
     options.stack.onReady = () => this.wake()
+    options.tunnel.onReady = () => this.wake()
   }
 
   /** Opens the tunnel: from now on it connects and stays connected. */

@@ -39,3 +39,9 @@ export const HOST_ATTEMPT_DELAY = 250
 
 /** IP packets read from a TUN device in one batch; the rest comes with the next. */
 export const TUN_SLOTS = 64
+
+/** Bytes of packets that wait in a tunnel's TCP connection; then its stack waits. */
+export const CARRIER_QUEUE = 262_144
+
+/** Packets of a tunnel's TCP connection handed on at once. */
+export const CARRIER_RECEIVE_SLOTS = 64

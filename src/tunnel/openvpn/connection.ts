@@ -1,0 +1,402 @@
+/**
+ * One connection to one address of one remote, from the first reset to its end. It never comes back:
+ * the tunnel makes a new one for the next attempt.
+ */
+import { u8 } from '../../core/bytes.js'
+import { PvpnError } from '../../core/errors.js'
+import type { OpenvpnOptions } from '../../core/options.js'
+import { ADDRESS_SIZE, type PacketBatch } from '../../core/packet-batch.js'
+import { sameSocketAddress } from '../../core/socket-address.js'
+import type { TlsEngineFactory } from '../../core/tls-engine.js'
+import type { Bytes, Millis, Random } from '../../core/types.js'
+import { ControlChannel } from './control-channel.js'
+import type { Counters } from './counters.js'
+import type { Credentials } from './credentials.js'
+import { DataChannel } from './data-channel.js'
+import { type Failure, protocolBroken, retry, serverLeft, silent } from './failure.js'
+import { encodeKeyMessage, type ServerItem, type ServerKeyMessage } from './key-method.js'
+import { OVPN_TLS_EVENTS } from './limits.js'
+import { Negotiation, type TlsEvent } from './negotiation.js'
+import { isData, opcodeOf } from './opcode.js'
+import { optionsString, peerInfo } from './peer-info.js'
+import { handshakeTime, Phases } from './phases.js'
+import { PushedOptions } from './push-options.js'
+import { readControlMessage } from './server-message.js'
+import { chooseCipher, deriveCipher, newKeySource, unacceptable } from './session-keys.js'
+import {
+  DEFAULT_PING_RESTART,
+  PUSH_REQUEST_FIRST,
+  PUSH_REQUEST_INTERVAL,
+  RENEGOTIATE_AFTER,
+  RENEGOTIATE_RETRY,
+} from './timing.js'
+
+export interface ConnectionOptions {
+  readonly options: OpenvpnOptions
+  readonly credentials: Credentials
+  readonly counters: Counters
+  readonly random: Random
+  /** Milliseconds since 1970. */
+  readonly wallClock: () => number
+  readonly tls: TlsEngineFactory
+  /** Something has come outside of a turn. */
+  readonly wake: () => void
+  readonly transport: 'udp' | 'tcp'
+  /** core/socket-address. */
+  readonly to: Bytes
+  /** For people. */
+  readonly remote: string
+  readonly mostMtu: number
+}
+
+const NEVER = Number.POSITIVE_INFINITY
+const SECOND = 1000
+
+export class Connection {
+  readonly #o: ConnectionOptions
+  readonly #control: ControlChannel
+  readonly #data: DataChannel
+  readonly #tlsEvents: { readonly negotiation: Negotiation; readonly event: TlsEvent }[] = []
+  readonly pushed = new PushedOptions()
+  readonly #phases: Phases
+  #askAt: Millis = NEVER
+  #renegotiateAt: Millis = NEVER
+  #negotiationEnds: Millis = NEVER
+  #cipher = ''
+  #pushDone = false
+  #server: ServerKeyMessage | undefined
+  #to: Bytes
+  /** Set once; the connection is over then. */
+  failure: Failure | undefined
+  /** When keys were last agreed. */
+  lastKeys: Millis | undefined
+
+  constructor(options: ConnectionOptions, now: Millis) {
+    this.#o = options
+    this.#to = options.to
+    this.#data = new DataChannel(options.counters)
+    this.#phases = new Phases(options.options, options.remote, now)
+    this.#control = new ControlChannel({
+      protection: options.options.protection,
+      random: options.random,
+      time: Math.floor(options.wallClock() / SECOND),
+      counters: options.counters,
+      negotiate: (keyId, opening, at) => this.#negotiate(keyId, opening, at),
+      now,
+    })
+    // What the file itself says of what may be pushed, the push may overwrite.
+    for (const [name = '', ...args] of options.options.directives) this.pushed.read(name, args)
+  }
+
+  get up(): boolean {
+    return this.#phases.current === 'up'
+  }
+
+  get overhead(): number {
+    return this.#data.overhead
+  }
+
+  /** The datagram in slot `i` becomes its IP packet, or empty. */
+  receive(batch: PacketBatch, i: number, now: Millis): void {
+    const { counters, options } = this.#o
+    const known = sameSocketAddress(batch.address, i * ADDRESS_SIZE, this.#to, 0)
+    if (isData(opcodeOf(u8(batch.bytes, batch.offset[i] as number)))) {
+      if (!known && !options.float) {
+        counters.drops.address++
+        batch.length[i] = 0
+        return
+      }
+      const before = counters.packetsIn
+      this.#data.receive(batch, i, now)
+      if (!known && counters.packetsIn > before) this.#moved(batch, i)
+      return
+    }
+    if (!known && !options.float) counters.drops.address++
+    else if (this.#control.receive(batch.view(i), now)) this.#heard(batch.length[i] as number, now)
+    batch.length[i] = 0
+  }
+
+  /** Seals the IP packet in slot `i`. */
+  transmit(batch: PacketBatch, i: number, now: Millis): void {
+    if (this.up) this.#data.transmit(batch, i, this.#to, now)
+    else {
+      this.#o.counters.drops.down++
+      batch.length[i] = 0
+    }
+  }
+
+  /** Appends control datagrams and pings until none is due or the batch is full. */
+  poll(batch: PacketBatch, now: Millis): void {
+    this.#takeTlsEvents(now)
+    const { counters } = this.#o
+    while (!batch.full && this.failure === undefined) {
+      const datagram = this.#control.take(now)
+      if (datagram === undefined) break
+      const slot = batch.count
+      if (!batch.push(datagram)) {
+        counters.drops.outgoing++
+        continue
+      }
+      batch.address.set(this.#to, slot * ADDRESS_SIZE)
+      counters.bytesOut += datagram.length
+    }
+    if (this.#pingAt() <= now && !batch.full) this.#data.ping(batch, this.#to, now)
+  }
+
+  /** Appends the farewell, when the server wants one. */
+  farewell(batch: PacketBatch, now: Millis): void {
+    const wanted = this.up && this.pushed.explicitExitNotify
+    if (wanted && this.#o.transport === 'udp') this.#data.farewell(batch, this.#to, now)
+  }
+
+  deadline(): Millis {
+    if (this.failure !== undefined) return NEVER
+    if (this.#tlsEvents.length > 0) return 0
+    return Math.min(
+      this.#phases.ends,
+      this.#askAt,
+      this.#renegotiateAt,
+      this.#negotiationEnds,
+      this.#control.deadline(),
+      this.#data.deadline(),
+      this.#pingAt(),
+      this.#silentAt(),
+    )
+  }
+
+  tick(now: Millis): void {
+    this.#takeTlsEvents(now)
+    if (this.failure !== undefined) return
+    this.#data.tick(now)
+    if (this.#phases.ends <= now) this.#end(this.#phases.tooLate())
+    else if (this.#silentAt() <= now) {
+      this.#end(retry(silent(this.#o.remote, this.#pingRestart())))
+    } else if (this.#data.peerLeft) {
+      this.#end(retry(serverLeft(this.#o.remote, 'has ended the connection'), SECOND))
+    }
+    if (this.#askAt <= now) this.#askForPush(now)
+    if (this.#negotiationEnds <= now) {
+      this.#control.abandon()
+      this.#negotiationEnds = NEVER
+      this.#renegotiateAt = now + RENEGOTIATE_RETRY
+    }
+    if (this.up && (this.#renegotiateAt <= now || this.#data.exhausted)) {
+      this.renegotiate(now)
+    }
+  }
+
+  /** Agrees on new keys now. */
+  renegotiate(now: Millis): void {
+    this.#renegotiateAt = NEVER
+    if (this.up) this.#control.renegotiate(now)
+  }
+
+  close(): void {
+    this.#control.close()
+    this.#data.clear()
+    this.#tlsEvents.length = 0
+  }
+
+  #end(failure: Failure): void {
+    if (this.failure !== undefined) return
+    this.failure = failure
+    this.close()
+  }
+
+  #negotiate(keyId: number, opening: number, now: Millis): Negotiation {
+    if (keyId !== 0) this.#negotiationEnds = now + handshakeTime(this.#o.options)
+    const negotiation: Negotiation = new Negotiation({
+      keyId,
+      opening,
+      source: newKeySource(this.#o.random),
+      tls: this.#o.tls,
+      onTls: (event) => this.#noteTls(negotiation, event),
+      now,
+    })
+    return negotiation
+  }
+
+  #noteTls(negotiation: Negotiation, event: TlsEvent): void {
+    if (this.failure !== undefined) return
+    this.#tlsEvents.push({ negotiation, event })
+    if (this.#tlsEvents.length > OVPN_TLS_EVENTS) this.#broken('it makes too much work')
+    this.#o.wake()
+  }
+
+  #takeTlsEvents(now: Millis): void {
+    for (const { negotiation, event } of this.#tlsEvents.splice(0)) {
+      if (this.failure !== undefined) return
+      if (event.kind === 'error') this.#tlsFailed(negotiation, event.error)
+      else if (!negotiation.tlsEvent(event)) this.#broken('it sends too much')
+      else if (event.kind === 'secure') this.#sendKeyMessage(negotiation)
+      else if (event.kind === 'plaintext') this.#items(negotiation, now)
+    }
+  }
+
+  #tlsFailed(negotiation: Negotiation, error: PvpnError): void {
+    // The keys there are go on; the next attempt may do.
+    if (negotiation === this.#control.next) this.#negotiationEnds = 0
+    else if (negotiation !== this.#control.current) return
+    else if (this.up) this.#end(retry(error))
+    else this.#end({ error, kind: error.code === 'ERR_AUTH' ? 'refused' : 'retry' })
+  }
+
+  #broken(what: string): void {
+    this.#end(retry(protocolBroken(this.#o.remote, what)))
+  }
+
+  #sendKeyMessage(negotiation: Negotiation): void {
+    const { options, transport, credentials, mostMtu } = this.#o
+    negotiation.write(
+      encodeKeyMessage({
+        source: negotiation.source,
+        options: optionsString(options, transport),
+        ...credentials.current,
+        peerInfo: peerInfo(options, mostMtu),
+      }),
+    )
+  }
+
+  #items(negotiation: Negotiation, now: Millis): void {
+    for (let item = negotiation.takeItem(); item; item = negotiation.takeItem()) {
+      this.#item(negotiation, item, now)
+      if (this.failure !== undefined) return
+    }
+    if (negotiation.broken) this.#broken('what it says inside TLS is not OpenVPN')
+  }
+
+  #item(negotiation: Negotiation, item: ServerItem, now: Millis): void {
+    if (item.kind === 'message') {
+      readControlMessage(item.text, this.#messageHandler(now))
+      return
+    }
+    negotiation.keyedAt = now
+    this.lastKeys = now
+    if (negotiation === this.#control.next) {
+      this.#install(negotiation, item.message, now)
+      this.#control.promote()
+      this.#negotiationEnds = NEVER
+      this.#armRenegotiation(now)
+    } else if (!this.up) {
+      this.#server = item.message
+      this.#phases.enter('push', now)
+      // Servers from 2.6 on push unasked.
+      this.#askAt = now + PUSH_REQUEST_FIRST
+    }
+  }
+
+  #messageHandler(now: Millis) {
+    const { credentials, remote, options } = this.#o
+    return {
+      push: (text: string, more: boolean) => this.#push(text, more, now),
+      pending: (time: Millis) => this.#phases.extend(now + time),
+      ended: (failure: Failure) => this.#end(failure),
+      credentials,
+      remote,
+      ciphers: options.ciphers,
+    }
+  }
+
+  #push(text: string, more: boolean, now: Millis): void {
+    const { options, credentials } = this.#o
+    const { pushed } = this
+    if (this.#pushDone) {
+      // After a renegotiation a server may push a new token; nothing else is taken while up.
+      const late = new PushedOptions()
+      late.readMessage(text, { routeNoPull: true, filters: options.pullFilters })
+      if (late.authToken !== undefined) credentials.keepToken(late.authToken, late.authTokenUser)
+      return
+    }
+    const rules = { routeNoPull: options.routeNoPull, filters: options.pullFilters }
+    if (!pushed.readMessage(text, rules)) {
+      this.#broken('it pushes too many options')
+      return
+    }
+    if (more) return
+    this.#pushDone = true
+    if (pushed.authToken !== undefined) {
+      credentials.keepToken(pushed.authToken, pushed.authTokenUser)
+    }
+    if (pushed.rejected !== undefined) {
+      this.#end({ error: new PvpnError('ERR_CONFIG', pushed.rejected), kind: 'refused' })
+    } else this.#complete(now)
+  }
+
+  /** Keys and push are there. */
+  #complete(now: Millis): void {
+    const server = this.#server
+    const failure = unacceptable(this.pushed)
+    const choice = chooseCipher(this.#o.options, this.pushed, server?.options ?? '')
+    if (failure !== undefined) this.#end(failure)
+    else if ('failure' in choice) this.#end(choice.failure)
+    else if (server === undefined) this.#broken('it pushes before there are keys')
+    else {
+      this.#cipher = choice.name
+      this.#install(this.#control.current, server, now)
+      this.#phases.enter('up', now)
+      this.#askAt = NEVER
+      this.#data.lastReceived = now
+      this.#data.lastSent = now
+      this.#armRenegotiation(now)
+    }
+  }
+
+  #install(negotiation: Negotiation, server: ServerKeyMessage, now: Millis): void {
+    const { options, random } = this.#o
+    const peerSessionId = this.#control.peerSessionId
+    const { pushed } = this
+    if (peerSessionId === undefined) return
+    const cipher = deriveCipher({
+      options,
+      cipher: this.#cipher,
+      pushed,
+      negotiation,
+      server,
+      sessionId: this.#control.sessionId,
+      peerSessionId,
+      random,
+    })
+    if (cipher === undefined) this.#broken('TLS has ended while keys were made')
+    else {
+      const { peerId, stub } = pushed
+      this.#data.install({ keyId: negotiation.keyId, cipher, peerId, stub }, now)
+    }
+  }
+
+  #armRenegotiation(now: Millis): void {
+    const { options } = this.#o
+    const configured = options.renegotiateSeconds
+    const time = configured === undefined ? this.pushed.renegotiate : configured * SECOND
+    this.#renegotiateAt = time === 0 ? NEVER : now + (time ?? RENEGOTIATE_AFTER)
+  }
+
+  #askForPush(now: Millis): void {
+    this.#control.current.write(new TextEncoder().encode('PUSH_REQUEST\0'))
+    this.#askAt = now + PUSH_REQUEST_INTERVAL
+  }
+
+  #heard(size: number, now: Millis): void {
+    this.#o.counters.bytesIn += size
+    this.#data.lastReceived = now
+    const answered = this.#control.current.answered
+    if (this.#phases.current === 'reset' && answered) this.#phases.enter('handshake', now)
+  }
+
+  #pingRestart(): Millis {
+    return this.pushed.pingRestart ?? DEFAULT_PING_RESTART
+  }
+
+  #silentAt(): Millis {
+    const time = this.#pingRestart()
+    return !this.up || time === 0 ? NEVER : this.#data.lastReceived + time
+  }
+
+  #pingAt(): Millis {
+    const { ping } = this.pushed
+    return !this.up || !ping ? NEVER : this.#data.lastSent + ping
+  }
+
+  #moved(batch: PacketBatch, i: number): void {
+    this.#to = batch.address.slice(i * ADDRESS_SIZE, (i + 1) * ADDRESS_SIZE)
+  }
+}

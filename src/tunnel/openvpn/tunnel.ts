@@ -1,0 +1,345 @@
+/**
+ * An OpenVPN client (release 2.6's protocol, `dev tun`) as a machine without I/O. TLS is an engine
+ * beside it, TCP a carrier; both report later, and the machine takes that up in its own turn.
+ */
+
+import { u8 } from '../../core/bytes.js'
+import type { PvpnError } from '../../core/errors.js'
+import { formatHostPort, parseIp } from '../../core/ip.js'
+import type { OpenvpnOptions } from '../../core/options.js'
+import type { PacketBatch } from '../../core/packet-batch.js'
+import { formatSocketAddress, socketAddress, socketAddressIp } from '../../core/socket-address.js'
+import type { StreamCarrier } from '../../core/stream-carrier.js'
+import type { TlsEngineFactory } from '../../core/tls-engine.js'
+import type { PacketTunnel, TunnelCounters, TunnelEvent } from '../../core/tunnel.js'
+import type { Bytes, LinkInfo, Millis, Random } from '../../core/types.js'
+import { Connection } from './connection.js'
+import { Counters } from './counters.js'
+import { Credentials } from './credentials.js'
+import { type Failure, retry, serverLeft, unreachable, unresolved } from './failure.js'
+import { OVPN_EVENTS, OVPN_REMOTE_ADDRESSES } from './limits.js'
+import { linkOf, Reachable } from './link.js'
+import { connectTime } from './phases.js'
+import { Remotes } from './remotes.js'
+import { RESOLVE_TIMEOUT } from './timing.js'
+
+export interface OpenvpnDependencies {
+  readonly random: Random
+  /** Milliseconds since 1970. */
+  readonly wallClock: () => number
+  readonly tls: TlsEngineFactory
+  /** Undefined: no remote may be TCP. */
+  readonly carrier: StreamCarrier | undefined
+}
+
+/** Largest packet inside; servers that push more get told so by IV_MTU. */
+const MOST_MTU = 1500
+const NEVER = Number.POSITIVE_INFINITY
+const SECOND = 1000
+
+/** The options must have been validated: at least one remote, keys of 256 bytes. */
+export function createOpenvpn(
+  options: OpenvpnOptions,
+  dependencies: OpenvpnDependencies,
+): PacketTunnel {
+  return new OpenvpnTunnel(options, dependencies)
+}
+
+class OpenvpnTunnel implements PacketTunnel {
+  onReady: () => void = () => undefined
+  link: LinkInfo = { addresses: [], dns: [], search: [], mtu: MOST_MTU }
+  readonly #options: OpenvpnOptions
+  readonly #d: OpenvpnDependencies
+  readonly #counters = new Counters()
+  readonly #credentials: Credentials
+  readonly #remotes: Remotes
+  readonly #events: TunnelEvent[] = []
+  readonly #carrierEvents: ('open' | PvpnError)[] = []
+  #reachable: Reachable | undefined
+  #connection: Connection | undefined
+  /** Addresses of the current remote that were not tried yet. */
+  #addresses: Bytes[] = []
+  /** Where the attempt goes: core/socket-address. */
+  #to: Bytes | undefined
+  #resolveId = 0
+  /** When the present wait (for an answer, or before the next attempt) ends. */
+  #waitEnds: Millis = NEVER
+  #waitFor: 'nothing' | 'name' | 'stream' | 'retry' = 'nothing'
+  #open = false
+  #isUp = false
+  #farewell = false
+  /** Attempts of this round that ended in anything but a refusal. */
+  #hope = false
+  #lastHandshake: Millis | undefined
+
+  constructor(options: OpenvpnOptions, dependencies: OpenvpnDependencies) {
+    const { remotes, remoteRandom, retrySeconds, retryMaximum } = options
+    this.#options = options
+    this.#d = dependencies
+    this.#credentials = new Credentials(options)
+    this.#remotes = new Remotes({
+      remotes,
+      shuffle: remoteRandom,
+      random: dependencies.random,
+      ...(retrySeconds === undefined ? {} : { retryFirst: retrySeconds * SECOND }),
+      ...(retryMaximum === undefined ? {} : { retryLongest: retryMaximum * SECOND }),
+    })
+    const { carrier } = dependencies
+    if (carrier === undefined) return
+    carrier.onConnect = () => this.#noteCarrier('open')
+    carrier.onClose = (error) => this.#noteCarrier(error)
+  }
+
+  open(now: Millis): void {
+    this.#open = true
+    this.#nextRemote(now)
+  }
+
+  close(_now: Millis): void {
+    this.#open = false
+    this.#wait('nothing', NEVER)
+    // The farewell goes out with the turn that follows.
+    this.#farewell = this.#connection !== undefined
+    this.#events.length = 0
+    if (this.#connection === undefined) this.#d.carrier?.disconnect()
+  }
+
+  receive(batch: PacketBatch, now: Millis): void {
+    for (let i = 0; i < batch.count; i++) {
+      const connection = this.#connection
+      if ((batch.length[i] as number) <= 0) continue
+      if (connection === undefined || !this.#open) {
+        this.#counters.drops.session++
+        batch.length[i] = 0
+      } else connection.receive(batch, i, now)
+    }
+    this.#look(now)
+  }
+
+  transmit(batch: PacketBatch, now: Millis): void {
+    const connection = this.#connection
+    for (let i = 0; i < batch.count; i++) {
+      if ((batch.length[i] as number) <= 0) continue
+      if (connection === undefined || !this.#open) this.#drop(batch, i, 'down')
+      else if (!this.#leadsIn(batch, i)) this.#drop(batch, i, 'route')
+      else connection.transmit(batch, i, now)
+    }
+  }
+
+  poll(batch: PacketBatch, now: Millis): void {
+    if (this.#farewell) {
+      this.#farewell = false
+      if (!batch.full) this.#connection?.farewell(batch, now)
+      this.#connection?.close()
+      this.#connection = undefined
+      this.#isUp = false
+      this.#d.carrier?.disconnect()
+    } else if (this.#open) {
+      this.#connection?.poll(batch, now)
+      this.#look(now)
+    }
+  }
+
+  deadline(): Millis {
+    if (this.#carrierEvents.length > 0) return 0
+    return Math.min(this.#waitEnds, this.#open ? (this.#connection?.deadline() ?? NEVER) : NEVER)
+  }
+
+  tick(now: Millis): void {
+    for (const event of this.#carrierEvents.splice(0)) this.#carrierEvent(event, now)
+    if (!this.#open) return
+    this.#connection?.tick(now)
+    this.#look(now)
+    if (this.#waitEnds > now) return
+    const waited = this.#waitFor
+    this.#wait('nothing', NEVER)
+    if (waited === 'retry') this.#nextAddress(now)
+    else if (waited === 'name') this.#failed(retry(unresolved(this.#remotes.current.host)), now)
+    else if (waited === 'stream') {
+      this.#failed(retry(unreachable(this.#remote, connectTime(this.#options))), now)
+    }
+  }
+
+  takeEvent(): TunnelEvent | undefined {
+    return this.#events.shift()
+  }
+
+  resolved(id: number, addresses: readonly Bytes[], now: Millis): void {
+    if (!this.#open || this.#waitFor !== 'name' || id !== this.#resolveId) return
+    const { family, host } = this.#remotes.current
+    this.#wait('nothing', NEVER)
+    this.#addresses = addresses
+      .filter((address) => family === undefined || u8(address, 0) === family)
+      .slice(0, OVPN_REMOTE_ADDRESSES)
+    if (this.#addresses.length === 0) this.#failed(retry(unresolved(host)), now)
+    else this.#nextAddress(now)
+  }
+
+  routes(address: Bytes): boolean {
+    return this.#reachable?.has(address) ?? false
+  }
+
+  get counters(): TunnelCounters {
+    return this.#counters
+  }
+
+  get lastHandshake(): Millis | undefined {
+    return this.#connection?.lastKeys ?? this.#lastHandshake
+  }
+
+  get endpoint(): string | undefined {
+    return this.#to === undefined ? undefined : formatSocketAddress(this.#to)
+  }
+
+  get #remote(): string {
+    const { host, port, transport } = this.#remotes.current
+    return `${formatHostPort(host, port)} (${transport})`
+  }
+
+  #wait(what: 'nothing' | 'name' | 'stream' | 'retry', until: Millis): void {
+    this.#waitFor = what
+    this.#waitEnds = until
+  }
+
+  #nextRemote(now: Millis): void {
+    const { host, port } = this.#remotes.current
+    const ip = parseIp(host)
+    if (ip !== undefined) {
+      this.#addresses = [socketAddress(ip, port)]
+      this.#nextAddress(now)
+      return
+    }
+    this.#wait('name', now + RESOLVE_TIMEOUT)
+    this.#report({ kind: 'resolve', host, port, id: ++this.#resolveId })
+  }
+
+  #nextAddress(now: Millis): void {
+    const to = this.#addresses.shift()
+    if (to === undefined) {
+      this.#nextRemote(now)
+      return
+    }
+    const { carrier } = this.#d
+    this.#to = to
+    if (this.#remotes.current.transport === 'udp') {
+      carrier?.disconnect()
+      this.#connect(to, now)
+    } else {
+      this.#carrierEvents.length = 0
+      carrier?.connect(to)
+      this.#wait('stream', now + connectTime(this.#options))
+    }
+  }
+
+  #connect(to: Bytes, now: Millis): void {
+    const { random, wallClock, tls } = this.#d
+    this.#connection = new Connection(
+      {
+        options: this.#options,
+        credentials: this.#credentials,
+        counters: this.#counters,
+        random,
+        wallClock,
+        tls,
+        wake: () => this.onReady(),
+        transport: this.#remotes.current.transport,
+        to,
+        remote: this.#remote,
+        mostMtu: MOST_MTU,
+      },
+      now,
+    )
+  }
+
+  #noteCarrier(event: 'open' | PvpnError): void {
+    this.#carrierEvents.push(event)
+    this.onReady()
+  }
+
+  #carrierEvent(event: 'open' | PvpnError, now: Millis): void {
+    if (!this.#open || this.#remotes.current.transport !== 'tcp') return
+    if (event !== 'open') {
+      const lost = this.#connection === undefined ? event : this.#streamClosed(event)
+      if (this.#waitFor === 'stream' || this.#connection !== undefined)
+        this.#failed(retry(lost), now)
+    } else if (this.#waitFor === 'stream' && this.#to !== undefined) {
+      this.#wait('nothing', NEVER)
+      this.#connect(this.#to, now)
+    }
+  }
+
+  #streamClosed(error: PvpnError): PvpnError {
+    return serverLeft(this.#remote, `has closed the connection: ${error.message}`)
+  }
+
+  /** Has the connection come up, or ended? */
+  #look(now: Millis): void {
+    const connection = this.#connection
+    if (connection === undefined || !this.#open) return
+    if (connection.failure !== undefined) this.#failed(connection.failure, now)
+    else if (connection.up && !this.#isUp) this.#cameUp(connection)
+  }
+
+  #cameUp(connection: Connection): void {
+    const { pushed } = connection
+    const to = this.#to as Bytes
+    this.#isUp = true
+    this.#hope = false
+    this.#remotes.worked()
+    this.link = linkOf(pushed, {
+      mostMtu: MOST_MTU,
+      overhead: connection.overhead,
+      transport: this.#remotes.current.transport,
+      outerFamily: socketAddressIp(to).length === 4 ? 4 : 6,
+    })
+    this.#reachable = new Reachable(pushed, this.link.dns)
+    this.#report({ kind: 'up', link: this.link })
+  }
+
+  #failed({ error, kind, wait }: Failure, now: Millis): void {
+    const wasUp = this.#isUp
+    this.#lastHandshake = this.lastHandshake
+    this.#connection?.close()
+    this.#connection = undefined
+    this.#isUp = false
+    this.#hope ||= kind === 'retry'
+    const next = this.#advance(wasUp)
+    if (kind === 'credentials' || (next.roundEnded && !this.#hope)) {
+      this.#d.carrier?.disconnect()
+      this.#wait('nothing', NEVER)
+      this.#report({ kind: 'failed', error })
+      return
+    }
+    if (next.roundEnded) this.#hope = false
+    this.#report({ kind: wasUp ? 'down' : 'trying', error })
+    this.#wait('retry', now + Math.max(next.wait, wait ?? 0))
+  }
+
+  /** Where the next attempt goes: the same remote when it worked, its next address, or the next remote. */
+  #advance(wasUp: boolean): { readonly wait: Millis; readonly roundEnded: boolean } {
+    if (wasUp) {
+      this.#addresses = []
+      return { wait: this.#remotes.pause, roundEnded: false }
+    }
+    if (this.#addresses.length > 0) return { wait: 0, roundEnded: false }
+    return this.#remotes.failed()
+  }
+
+  #leadsIn(batch: PacketBatch, i: number): boolean {
+    const at = batch.offset[i] as number
+    const v6 = u8(batch.bytes, at) >>> 4 === 6
+    return this.#reachable?.hasAt(v6 ? 6 : 4, batch.bytes, at + (v6 ? 24 : 16)) ?? false
+  }
+
+  #drop(batch: PacketBatch, i: number, why: 'down' | 'route'): void {
+    this.#counters.drops[why]++
+    batch.length[i] = 0
+  }
+
+  #report(event: TunnelEvent): void {
+    const last = this.#events.at(-1)
+    if (event.kind === 'trying' && last?.kind === 'trying') this.#events.pop()
+    if (this.#events.length >= OVPN_EVENTS) this.#events.shift()
+    this.#events.push(event)
+  }
+}
