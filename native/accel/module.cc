@@ -3,6 +3,7 @@
 
 #include "checksum.h"
 #include "cipher.h"
+#include "core-files.h"
 #include "host.h"
 #include "owner.h"
 #include "tun.h"
@@ -17,6 +18,7 @@ struct Export {
 
 constexpr Export kAlways[] = {
     {"checksum", pvpn::checksum},
+    {"noCoreFiles", pvpn::noCoreFiles},
     {"socketOwner", pvpn::socketOwner},
     {"peerCredentials", pvpn::peerCredentials},
     {"socketDescriptor", pvpn::socketDescriptor},

@@ -20,7 +20,7 @@ import {
   removeFile,
   writeToken,
 } from '../io/runtime-folder.js'
-import { accelProblem } from '../native/accel.js'
+import { accelProblem, suppressCoreFiles } from '../native/accel.js'
 
 export interface RunGatewayOptions {
   readonly configuration: GatewayOptions
@@ -57,6 +57,7 @@ export async function runGateway(options: RunGatewayOptions): Promise<RunningGat
   const lock = await takeGatewayLock(folder)
   const slower = accelProblem()
   if (slower !== undefined) logger.info({}, slower)
+  suppressCoreFiles()
   let control: ControlServer | undefined
   const supervisor: Supervisor = new Supervisor({
     ...options,

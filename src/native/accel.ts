@@ -7,7 +7,8 @@ import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import type { Accel, AccelCipher, AccelOwner, AccelTun, AccelUdp } from './contract.js'
 
-type Exports = Pick<Accel, 'checksum'> & Partial<AccelCipher & AccelUdp & AccelTun & AccelOwner>
+type Exports = Pick<Accel, 'checksum' | 'noCoreFiles'> &
+  Partial<AccelCipher & AccelUdp & AccelTun & AccelOwner>
 
 /** Where scripts/build-native.js puts it; PVPN_ACCEL may name another file (the sanitizers' build). */
 const BUILT = fileURLToPath(new URL('../../native/accel.node', import.meta.url))
@@ -24,6 +25,11 @@ export function accel(): Accel | undefined {
 export function accelProblem(): string | undefined {
   loaded ??= load()
   return loaded.problem
+}
+
+/** No core files, which would hold keys, of this process and those it starts. False: they can't be kept off here. */
+export function suppressCoreFiles(): boolean {
+  return accel()?.noCoreFiles?.() ?? false
 }
 
 function load(): NonNullable<typeof loaded> {
@@ -48,6 +54,7 @@ function load(): NonNullable<typeof loaded> {
 function features(exports: Exports): Accel {
   return {
     checksum: exports.checksum,
+    noCoreFiles: exports.noCoreFiles,
     cipher: exports.cipherNew === undefined ? undefined : (exports as AccelCipher),
     udp: exports.udpOpen === undefined ? undefined : (exports as AccelUdp),
     tun: exports.tunOpen === undefined ? undefined : (exports as AccelTun),

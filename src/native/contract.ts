@@ -140,6 +140,8 @@ export interface AccelOwner {
 export interface Accel {
   /** Adds the 16-bit words of a region to `sum` (RFC 1071) and folds; not complemented. */
   checksum(bytes: Bytes, at: number, length: number, sum: number): number
+  /** True: this process and those it starts from now on leave no core files. Undefined: an addon of an older build. */
+  readonly noCoreFiles: (() => boolean) | undefined
   readonly cipher: AccelCipher | undefined
   readonly udp: AccelUdp | undefined
   readonly tun: AccelTun | undefined

@@ -43,6 +43,21 @@ t.test('an addon that is missing or broken is told in one line', (t) => {
   t.end()
 })
 
+t.test('core files are kept off, of children too', { skip }, (t) => {
+  const text = `import { suppressCoreFiles } from ${JSON.stringify(MODULE)}
+    import { execFileSync } from 'node:child_process'
+    const limits = () => execFileSync('grep', ['core', '/proc/self/limits'], { encoding: 'utf8' })
+    console.log(JSON.stringify([limits(), suppressCoreFiles(), limits()]))`
+  // A limit to take away, where we may have one.
+  const shell = 'ulimit -S -c unlimited; exec "$0" --input-type=module -e "$1"'
+  const { stdout } = spawnSync('sh', ['-c', shell, process.execPath, text], { encoding: 'utf8' })
+  const [before, done, after] = JSON.parse(stdout) as [string, boolean, string]
+  t.comment(before)
+  t.equal(done, true)
+  t.match(after, /^Max core file size +0 /)
+  t.end()
+})
+
 t.test('checksum agrees with the plain one', { skip }, (t) => {
   const native = accel()
   if (native === undefined) throw new Error('no addon')
