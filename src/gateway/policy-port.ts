@@ -3,13 +3,15 @@
  * rules which environment serves it, and hands the open socket to that environment's process.
  */
 import type { Socket } from 'node:net'
-import type { HandedConnection } from '../core/admission.js'
+import type { Admission, HandedConnection } from '../core/admission.js'
+import type { Session } from '../core/environment.js'
 import { PvpnError, toPvpnError } from '../core/errors.js'
 import { formatHostPort } from '../core/ip.js'
 import type { Logger } from '../core/log.js'
 import type { GatewayOptions, PolicyOptions } from '../core/options.js'
-import type { Bytes } from '../core/types.js'
-import type { Diverted, DivertedClient } from '../listener/divert.js'
+import type { Bytes, Target } from '../core/types.js'
+import { socketPair } from '../io/socket-pair.js'
+import type { DatagramDecision, Divert, DivertedClient } from '../listener/divert.js'
 import { createMixedListener, type MixedListener } from '../listener/mixed-listener.js'
 import { Callers } from '../policy/callers.js'
 import { PolicyEngine } from '../policy/engine.js'
@@ -80,7 +82,7 @@ export class PolicyPort implements Policy {
         place: 'policy port',
         connectTimeout: 1,
         logger: this.#logger,
-        divert: (client, request) => this.#divert(client, request),
+        divert: this.#divert,
         route: () => {
           throw new PvpnError('ERR_INTERNAL', 'the policy port serves nothing by itself')
         },
@@ -114,44 +116,63 @@ export class PolicyPort implements Policy {
   readonly #ask = (environment: string, host: string) =>
     this.#environments.resolve(environment, host)
 
-  async #divert(client: DivertedClient, request: Diverted): Promise<(head: Bytes) => void> {
+  readonly #divert: Divert = {
+    connection: async (client, { kind, target }) => {
+      const wanted = kind === 'resolve' ? { host: target.host, port: 0 } : target
+      const { environment, host } = await this.#decide(client, wanted)
+      const { socket, session } = client
+      return (head) => this.#enter(environment, session, socket, { asked: target, host }, head)
+    },
+    datagram: (client, target) => this.#decide(client, target),
+    enter: async ({ session }, environment) => {
+      const { ours, theirs } = await socketPair()
+      this.#enter(environment, session, theirs, { asked: NOWHERE, host: NOWHERE.host })
+      return ours
+    },
+  }
+
+  #enter(
+    environment: string,
+    { listener, user }: Session,
+    socket: Socket,
+    target: Pick<Admission, 'asked' | 'host'>,
+    head?: Bytes,
+  ): void {
+    const admission = { ...target, ...(user === undefined ? {} : { user }) }
+    const handed = { listener, admission, ...(head === undefined ? {} : { head }) }
+    if (!this.#environments.client(environment, handed, socket)) socket.destroy()
+  }
+
+  /** Rejects with ERR_DENIED, or the error of an environment that had to be asked. */
+  async #decide(
+    { socket, session }: DivertedClient,
+    { host, port }: Target,
+  ): Promise<DatagramDecision> {
     const engine = this.#engine
     if (engine === undefined) throw new PvpnError('ERR_DENIED', 'there is no policy any more')
-    const { socket, session } = client
-    const { host, port } = request.target
-    if (request.kind === 'associate') {
-      throw new PvpnError('ERR_UNSUPPORTED', 'UDP is not served at the policy port')
-    }
     const began = performance.now()
     const caller = this.#callers.of(socket, session.user)
-    const wantedPort = request.kind === 'resolve' ? 0 : port
-    const decided = await decideAsking(engine, { host, port: wantedPort, caller }, this.#ask)
+    const decided = await decideAsking(engine, { host, port, caller }, this.#ask)
     const { program = null, user = null } = caller.seen
+    const { address, port: clientPort } = session.client
     this.#ring.add({
       ...explanation(decided, host, port),
       at: new Date().toISOString(),
       took: performance.now() - began,
-      client:
-        session.client.address === ''
-          ? ''
-          : formatHostPort(session.client.address, session.client.port),
+      client: address === '' ? '' : formatHostPort(address, clientPort),
       program,
       user,
     })
     const { decision } = decided
     if (decision.kind === 'deny') throw new PvpnError('ERR_DENIED', decision.reason)
-    const admission = {
-      ...(session.user === undefined ? {} : { user: session.user }),
-      asked: request.target,
-      // Otherwise as the program wrote it: whoever is asked inside may see the difference.
-      host: decision.by.kind === 'name' ? decision.host : host,
-    }
-    return (head) => {
-      const handed = { listener: session.listener, head, admission }
-      if (!this.#environments.client(decision.environment, handed, socket)) socket.destroy()
-    }
+    const { environment, by } = decision
+    // Otherwise as the program wrote it: whoever is asked inside may see the difference.
+    return { environment, host: by.kind === 'name' ? decision.host : host }
   }
 }
+
+/** What is asked for on a connection that carries datagrams: they name their targets themselves. */
+const NOWHERE: Target = { host: '0.0.0.0', port: 0 }
 
 const NONE: Pick<PolicyOptions, 'listen' | 'users' | 'allowUnauthenticated'> = {
   listen: [],

@@ -17,8 +17,8 @@ import { MAX_HTTP_HEAD } from './limits.js'
 import { checkTarget, type ListenerContext } from './listener-context.js'
 
 export interface Diverted {
-  /** `resolve`: a name or address alone, the port means nothing. `bind`: who is to come, perhaps anybody. `associate`: the target is the client's own end. */
-  readonly kind: 'connect' | 'bind' | 'associate' | 'resolve'
+  /** `resolve`: a name or address alone, the port means nothing. `bind`: who is to come, perhaps anybody. */
+  readonly kind: 'connect' | 'bind' | 'resolve'
   readonly target: Target
 }
 
@@ -29,11 +29,24 @@ export interface DivertedClient {
   readonly signal: AbortSignal
 }
 
-/**
- * Decides. Resolves with what takes the socket over, together with the bytes that were read of the
- * request and behind it; rejects with a PvpnError that is told to the client.
- */
-export type Divert = (client: DivertedClient, request: Diverted) => Promise<(head: Bytes) => void>
+export interface DatagramDecision {
+  readonly environment: string
+  /** The host that is meant there. */
+  readonly host: string
+}
+
+/** Who decides, and where it goes. Rejections are PvpnErrors, and are told to the client. */
+export interface Divert {
+  /**
+   * Resolves with what takes the socket over, together with the bytes that were read of the request
+   * and behind it.
+   */
+  connection(client: DivertedClient, request: Diverted): Promise<(head: Bytes) => void>
+  /** Where datagrams of this client for this target go. */
+  datagram(client: DivertedClient, target: Target): Promise<DatagramDecision>
+  /** A connection on which that environment serves a SOCKS5 request of this client, past negotiation. */
+  enter(client: DivertedClient, environment: string): Promise<Socket>
+}
 
 /** Rejects as the decision does. `bytes` are those of the request itself. */
 export async function handOver(
@@ -48,7 +61,7 @@ export async function handOver(
   if (request.kind === 'resolve' || request.kind === 'bind')
     checkTarget({ host: request.target.host, port: 1 })
   const { signal } = reader
-  const take = await divert({ socket, session, signal }, request)
+  const take = await divert.connection({ socket, session, signal }, request)
   if (signal.aborted) throw new PvpnError('ERR_ABORTED', 'the client has gone')
   connection.deadline = Number.POSITIVE_INFINITY
   const behind = reader.take()

@@ -28,6 +28,7 @@ import { admitted, checkTarget, join, type ListenerContext } from './listener-co
 import { SOCKS5_REPLIES } from './reply-codes.js'
 import { bindInside } from './socks-bind.js'
 import { associate } from './socks5-udp.js'
+import { divertAssociation } from './socks5-udp-divert.js'
 
 /** Never rejects: every outcome is told to the client. */
 export async function serveSocks5(
@@ -92,7 +93,6 @@ async function admit(
 const KINDS: ReadonlyMap<number, Diverted['kind']> = new Map([
   [COMMAND_CONNECT, 'connect'],
   [COMMAND_BIND, 'bind'],
-  [COMMAND_UDP_ASSOCIATE, 'associate'],
   [COMMAND_RESOLVE, 'resolve'],
   [COMMAND_RESOLVE_PTR, 'resolve'],
 ])
@@ -106,9 +106,14 @@ async function obey(
   bytes: Bytes,
 ): Promise<void> {
   try {
-    if (context.divert !== undefined && KINDS.has(command)) {
-      const kind = KINDS.get(command) ?? 'connect'
-      await handOver(context.divert, connection, reader, { kind, target }, bytes)
+    const { divert } = context
+    if (divert !== undefined && command === COMMAND_UDP_ASSOCIATE) {
+      await divertAssociation(context, divert, connection, reader, target)
+      return
+    }
+    const kind = KINDS.get(command)
+    if (divert !== undefined && kind !== undefined) {
+      await handOver(divert, connection, reader, { kind, target }, bytes)
       return
     }
     switch (command) {

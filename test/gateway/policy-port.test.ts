@@ -101,7 +101,6 @@ t.test('every protocol is read, decided and handed over', async (t) => {
 t.test('what is denied says so in each protocol, and names the rule', async (t) => {
   const world = await policyWorld(t, {
     rules: [{ domain: ['bad.example'], environment: 'deny' }],
-    environments: { office: {} },
   })
   const socks = await RawClient.open(world.port)
   socks.send([5, 1, 0, ...named(1, 'bad.example', 80)])
@@ -162,7 +161,7 @@ t.test('smuggled second requests do not leave the first one', async (t) => {
 })
 
 t.test('names below pvpn.internal: the server sees its own name, the browser its', async (t) => {
-  const world = await policyWorld(t)
+  const world = await policyWorld(t, { environments: { site: {} } })
   const alias = '127.0.0.1.site.pvpn.internal'
   const origin = await startOrigin(t, ({ head, socket }) => {
     const text = head
@@ -200,6 +199,7 @@ t.test('the program and its user decide', async (t) => {
       { program: '/no/such/program', environment: 'deny' },
       { program: 'node', user: username, environment: 'site' },
     ],
+    environments: { site: {} },
   })
   const echo = await startServer(t, (socket) => socket.pipe(socket))
   t.equal(await throughSocks(world.port, echo.port, 'x'), 'x')
@@ -215,6 +215,7 @@ t.test(
         { address: ['127.0.0.0/8', '::1'], environment: 'site' },
         { domain: ['*'], environment: 'office' },
       ],
+      environments: { office: {}, site: {} },
     })
     const echo = await startServer(t, (socket) => socket.pipe(socket))
     const ask = async (host: string) => {

@@ -33,9 +33,9 @@ export interface PolicyWorldOptions {
   readonly module?: string
 }
 
-/** Environments `office` and `site` unless others are given, each up. */
+/** An environment `office` unless others are given, each up. */
 export async function policyWorld(t: Test, options: PolicyWorldOptions = {}): Promise<PolicyWorld> {
-  const { rules = [], environments = { office: {}, site: {} } } = options
+  const { rules = [], environments = { office: {} } } = options
   const made: EnvironmentOptions[] = []
   for (const [name, more] of Object.entries(environments)) {
     made.push(environmentOptions(name, await freePort(), more))
