@@ -170,12 +170,12 @@ class Layer implements TcpLayer, TcpContext {
   ): void {
     if (listener.full || this.#halfOpen >= HALF_OPEN || this.#connections.size >= CONNECTIONS) {
       this.counters.drops['half-open-full']++
-      if (!listener.evict()) return
+      if (!listener.evict(this.now)) return
     }
     const c = new Connection(this, local, localPort, remote, remotePort)
     c.acceptor = listener
     this.#halfOpen++
-    listener.begun(c)
+    listener.begun(c, this.now)
     this.#open(c, least)
     c.state = 'SYN-RECEIVED'
     readSynchronize(c, this.#segment)

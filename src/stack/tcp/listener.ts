@@ -1,7 +1,8 @@
 /** A listening port: half-open connections are counted, complete ones handed over by `notify`. */
 import type { ByteStream, StreamListener } from '../../core/stream.js'
-import type { Endpoint } from '../../core/types.js'
+import type { Endpoint, Millis } from '../../core/types.js'
 import type { Acceptor, Connection } from './connection.js'
+import { HALF_OPEN_LEAST } from './limits.js'
 
 export class Listener implements StreamListener, Acceptor {
   readonly port: number
@@ -10,8 +11,8 @@ export class Listener implements StreamListener, Acceptor {
   readonly #ownAddress: (family: 4 | 6) => string | undefined
   readonly #onClose: (listener: Listener) => void
   readonly #onSettled: () => void
-  /** Not yet handed over. */
-  readonly #pending = new Set<Connection>()
+  /** Not yet handed over, and since when. */
+  readonly #pending = new Map<Connection, Millis>()
   #closed = false
   onConnection: (stream: ByteStream) => void = (stream) => stream.abort()
 
@@ -43,13 +44,15 @@ export class Listener implements StreamListener, Acceptor {
   }
 
   /**
-   * Gives up the half-open connection that is open for longest, so that a flood of SYNs from nowhere
-   * can't keep a port shut: who answers sooner than the flood comes round gets in. False: there is none.
+   * Gives up the half-open connection that is open for longest, so that SYNs from nowhere can't keep a
+   * port shut. False: there is none that has had HALF_OPEN_LEAST to answer (a burst of clients is no flood).
    */
-  evict(): boolean {
-    const oldest = this.#pending.values().next().value
-    if (oldest?.state !== 'SYN-RECEIVED') return false
-    oldest.abandon()
+  evict(now: Millis): boolean {
+    const oldest = this.#pending.entries().next().value
+    if (oldest === undefined) return false
+    const [c, since] = oldest
+    if (c.state !== 'SYN-RECEIVED' || now - since < HALF_OPEN_LEAST) return false
+    c.abandon()
     return true
   }
 
@@ -57,8 +60,8 @@ export class Listener implements StreamListener, Acceptor {
     return this.family === undefined || (this.family === 4) === (addressLength === 4)
   }
 
-  begun(c: Connection): void {
-    this.#pending.add(c)
+  begun(c: Connection, now: Millis): void {
+    this.#pending.set(c, now)
   }
 
   deliver(c: Connection): void {
@@ -75,6 +78,6 @@ export class Listener implements StreamListener, Acceptor {
     if (this.#closed) return
     this.#closed = true
     this.#onClose(this)
-    for (const c of [...this.#pending]) c.abort()
+    for (const c of [...this.#pending.keys()]) c.abort()
   }
 }
