@@ -139,10 +139,22 @@ class EnvironmentProcess {
 function figures(environment: ManagedEnvironment): EnvironmentFigures {
   const { user, system } = process.cpuUsage()
   return {
-    memory: process.memoryUsage.rss(),
+    memory: residentMemory(),
     cpu: (user + system) / 1e6,
     ...environment.packets,
   }
+}
+
+let lastMemory = 0
+
+/** Bytes; the last known figure when no descriptor is left to read the present one with. */
+function residentMemory(): number {
+  try {
+    lastMemory = process.memoryUsage.rss()
+  } catch {
+    // Too many open files: that ends no environment.
+  }
+  return lastMemory
 }
 
 function send(message: FromEnvironment): void {
