@@ -65,6 +65,7 @@ t.test('both networks answer at one address, by one name, in both families', asy
       t.match(await get(port(name), url), new RegExp(`200 OK[^]*\n${name}: this is www\\.${name}`))
     }
   }
+  t.match(await get(port('site'), 'http://192.168.11.10//'), / 404 /, 'an odd path ends nothing')
   t.match(
     (await status()).environments.map((e) => `${e.name} ${e.state}`),
     ['office up', 'site up'],

@@ -13,6 +13,8 @@ export type VisitFacts = Omit<Visit, 'client' | 'server'>
 /** `GET /`: the page; `GET /big?n=BYTES`: that many bytes; `POST`: counts what it gets. */
 export function serveWeb(stack: Stack, facts: VisitFacts): void {
   const server = createServer({ requestTimeout: 0 })
+  // `printf 'GET / …' | pvpn nc office HOST 80` ends its direction and wants the answer. (Not in @types/node.)
+  Object.assign(server, { httpAllowHalfOpen: true })
   server.on('request', (request, response) => respond(request, response, facts))
   for (const family of [4, 6] as const) {
     stack.listenTcp({ port: 80, family, backlog: 256 }).onConnection = (stream) => {
@@ -29,7 +31,7 @@ const addresses = new WeakMap<object, { client: string; server: string }>()
 
 function respond(request: IncomingMessage, response: ServerResponse, facts: VisitFacts): void {
   const where = addresses.get(request.socket) ?? { client: 'unknown', server: 'unknown' }
-  const url = new URL(request.url ?? '/', 'http://inside.invalid')
+  const url = new URL(`http://inside.invalid${pathOf(request)}`)
   if (request.method === 'POST' || request.method === 'PUT') {
     countBody(request, response, facts)
     return
@@ -49,6 +51,11 @@ function respond(request: IncomingMessage, response: ServerResponse, facts: Visi
     'cache-control': 'no-store',
   })
   response.end(request.method === 'HEAD' ? undefined : body)
+}
+
+/** From its first slash on, which `*` and whole URLs have not or not there: they show the page too. */
+function pathOf({ url = '/' }: IncomingMessage): string {
+  return url.startsWith('/') ? url : '/'
 }
 
 function countBody(request: IncomingMessage, response: ServerResponse, facts: VisitFacts): void {
