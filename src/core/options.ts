@@ -100,6 +100,8 @@ export interface OpenvpnOptions {
   readonly password?: string
   /** The answer to `static-challenge`; sent with the password. */
   readonly challenge?: string
+  /** What the file asks for and nobody has given: the tunnel does not start without. */
+  readonly missing?: string
   /** `data-ciphers`, in order of preference: names as OpenVPN writes them. */
   readonly ciphers: readonly string[]
   /** For a server that does not negotiate (`data-ciphers-fallback`, `cipher`). */

@@ -177,7 +177,7 @@ t.test('a dry run, a refusal or a failure changes nothing', async (t) => {
       'bad.conf',
       /bad.conf:2:1: unknown key "PrivatKey" in \[Interface\]; did you mean "PrivateKey"\?/,
     ],
-    ['a.ovpn', /a.ovpn is an OpenVPN file, which is not supported by this version yet/],
+    ['a.ovpn', /a.ovpn:2:1: "dev" tap carries Ethernet frames/],
     ['x.txt', /x.txt is no tunnel file that pvpn knows/],
     ['vpn.nmconnection', /NetworkManager keyfile of a type that is not supported/],
     ['nope.conf', /nope.conf does not exist/],

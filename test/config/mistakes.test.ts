@@ -50,7 +50,7 @@ const CASES: readonly (readonly [what: string, yaml: string, ...problems: string
   [
     'no tunnel type',
     'environments: { a: { tunnel: { file: office.conf } } }',
-    'pvpn.yaml:1:30: "type" is missing: one of wireguard, direct',
+    'pvpn.yaml:1:30: "type" is missing: one of wireguard, openvpn, direct',
   ],
   [
     'a misspelt tunnel type',
@@ -59,8 +59,8 @@ const CASES: readonly (readonly [what: string, yaml: string, ...problems: string
   ],
   [
     'a tunnel type of the future',
-    'environments: { a: { tunnel: { type: openvpn, file: x.ovpn } } }',
-    'pvpn.yaml:1:38: tunnel type "openvpn" is not supported by this version yet',
+    'environments: { a: { tunnel: { type: sstp } } }',
+    'pvpn.yaml:1:38: tunnel type "sstp" is not supported by this version yet',
   ],
   [
     'a key of another tunnel type',

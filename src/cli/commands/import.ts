@@ -15,13 +15,14 @@ interface ImportOptions {
 
 export function configure(command: Command, _context: CommandContext): void {
   command
-    .argument('<file>', 'wg-quick or wireproxy file, or NetworkManager keyfile')
+    .argument('<file>', 'wg-quick, wireproxy or .ovpn file, or NetworkManager keyfile')
     .option('--name <name>', "the environment's name (default: from the file's name)")
     .option('--dry-run', 'say what would be done, and write nothing')
   addConfigOption(command)
   addExamples(command, [
     ['pvpn import office.conf', 'add environment "office" on the next free port from 1081'],
     ['pvpn import wg0.conf --name site', 'the same with another name'],
+    ['pvpn import office.ovpn', 'an OpenVPN client file, with the files that it names'],
     ['pvpn import office.conf --dry-run', 'only show what would become of it'],
   ])
   command.action((file: string, options: ImportOptions) => {

@@ -9,6 +9,8 @@ import { parseName } from '../context.js'
 import type { Directive } from '../directive.js'
 import { decodeText, readBounded } from '../files.js'
 import { MAX_CONFIG_BYTES, MAX_TUNNEL_FILE_BYTES } from '../limits.js'
+import { inlineFiles } from '../openvpn/inline.js'
+import { parseOvpn } from '../openvpn/ovpn.js'
 import { ConfigError, type Problem, sortProblems } from '../problem.js'
 import { parseWireguardFile } from '../wireguard-file.js'
 import { parseYaml } from '../yaml.js'
@@ -57,16 +59,21 @@ const FIRST_PORT = 1081
 
 /** Throws ERR_CONFIG when the file or the configuration can't be used, ERR_DENIED when writing fails; then nothing has changed. */
 export function importFile(request: ImportRequest): ImportResult {
-  const { bytes, text } = readInput(request.file)
-  const parsed = parseInput(text, request.file)
+  const input = readInput(request.file)
+  const parsed = parseInput(input.text, request.file)
+  const bytes = parsed.bytes ?? input.bytes
   const before = readConfig(request.config)
   const existing = examine(before ?? '')
   const name = chooseName(request, existing.names)
   const folder = dirname(request.config)
   const wanted = copyName(request.file, name)
-  const { extras, notes } = placeListeners(parsed.extras, new Set(existing.ports))
+  const { extras, notes: moved } = placeListeners(parsed.extras, new Set(existing.ports))
   const textWith = (copy: Copy) => {
-    const after = addEnvironment(before ?? '', name, environmentBody(copy.name, extras))
+    const after = addEnvironment(
+      before ?? '',
+      name,
+      environmentBody(parsed.type, copy.name, extras),
+    )
     if (after !== undefined) return after
     throw new PvpnError('ERR_CONFIG', `can't add to ${request.config} without changing the rest`, {
       hint: 'write `environments:` as a block with one environment below the other',
@@ -94,10 +101,13 @@ export function importFile(request: ImportRequest): ImportResult {
     name,
     kind: parsed.kind,
     directives: parsed.directives,
-    notes,
+    notes: [...parsed.notes, ...moved],
     warnings: parsed.warnings,
     listen: extras.listen.map(formatListenAddress),
-    lines: renderEnvironment(name, environmentBody(copy.name, withoutPasswords(extras))),
+    lines: renderEnvironment(
+      name,
+      environmentBody(parsed.type, copy.name, withoutPasswords(extras)),
+    ),
     copy: copy.name,
   }
 }
@@ -128,14 +138,26 @@ function readConfig(config: string): string | undefined {
   return text
 }
 
-function parseInput(text: string, file: string) {
+interface ParsedInput {
+  readonly type: 'wireguard' | 'openvpn'
+  readonly kind: string
+  readonly extras: WireproxyExtras
+  readonly directives: readonly Directive[]
+  readonly warnings: readonly Problem[]
+  readonly notes: readonly string[]
+  /** The copy's content, where it is not the file's own. */
+  readonly bytes?: Uint8Array
+}
+
+function parseInput(text: string, file: string): ParsedInput {
   const kind = fileKind(text)
   if (kind.kind === 'unknown') {
     throw new PvpnError('ERR_CONFIG', `${file} is no tunnel file that pvpn knows`, {
-      hint: 'it takes wg-quick and wireproxy files and NetworkManager keyfiles',
+      hint: 'it takes wg-quick, wireproxy and .ovpn files and NetworkManager keyfiles',
     })
   }
   if (kind.kind === 'unsupported') throw new PvpnError('ERR_CONFIG', `${file} is ${kind.words}`)
+  if (kind.kind === 'openvpn') return parseOpenvpn(text, file, kind.words)
   const wireguard = parseWireguardFile(text, file)
   const extras = readWireproxy(wireguard.others, wireguard.report)
   const problems = sortProblems(wireguard.report.problems, file)
@@ -144,10 +166,43 @@ function parseInput(text: string, file: string) {
   }
   const directives = [...wireguard.directives, ...extras.directives]
   return {
+    type: 'wireguard',
     kind: kind.words,
     extras,
     directives: directives.sort((a, b) => a.line - b.line),
     warnings: wireguard.report.warnings,
+    notes: [],
+  }
+}
+
+const NO_EXTRAS: WireproxyExtras = {
+  listen: [],
+  users: [],
+  forwards: [],
+  publish: [],
+  directives: [],
+}
+
+function parseOpenvpn(text: string, file: string, words: string): ParsedInput {
+  const { report, directives, options, asksPassword, asksChallenge } = parseOvpn(text, file, file)
+  const problems = sortProblems(report.problems, file)
+  if (problems.length > 0) throw new ConfigError(problems, { hint: 'nothing was written' })
+  const whole = inlineFiles(text, file)
+  const asked = asksPassword && options?.password === undefined
+  const challenge = asksChallenge ? ', and challenge_command for the one-time code' : ''
+  return {
+    type: 'openvpn',
+    kind: words,
+    extras: NO_EXTRAS,
+    directives,
+    warnings: report.warnings,
+    notes: [
+      ...(whole === text ? [] : ['the files that it names were put into the copy']),
+      ...(asked
+        ? [`it asks for a password: add username and password_file to its tunnel${challenge}`]
+        : []),
+    ],
+    ...(whole === text ? {} : { bytes: new TextEncoder().encode(whole) }),
   }
 }
 
@@ -210,7 +265,7 @@ function withoutPasswords(extras: WireproxyExtras): WireproxyExtras {
 }
 
 /** The environment as YAML has it. */
-function environmentBody(copy: string, extras: WireproxyExtras): object {
+function environmentBody(type: string, copy: string, extras: WireproxyExtras): object {
   const target = ({ host, port }: Target) => formatHostPort(host, port)
   const listen = extras.listen.map(formatListenAddress)
   const forwards = extras.forwards.map((forward) => ({
@@ -220,7 +275,7 @@ function environmentBody(copy: string, extras: WireproxyExtras): object {
   }))
   const publish = extras.publish.map(({ port, to }) => ({ port, to: target(to) }))
   return {
-    tunnel: { type: 'wireguard', file: copy },
+    tunnel: { type, file: copy },
     listen: listen.length === 1 ? listen[0] : listen,
     ...(extras.users.length > 0 ? { users: extras.users } : {}),
     ...(forwards.length > 0 ? { forwards } : {}),

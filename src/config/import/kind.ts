@@ -3,7 +3,7 @@ import { parseIni } from '../ini.js'
 import { isKeyfile, keyfileType } from '../keyfile.js'
 
 export type FileKind =
-  | { readonly kind: 'wireguard'; readonly words: string }
+  | { readonly kind: 'wireguard' | 'openvpn'; readonly words: string }
   /** Known, but nothing that this version can use; `words` to follow "is". */
   | { readonly kind: 'unsupported'; readonly words: string }
   | { readonly kind: 'unknown' }
@@ -32,10 +32,7 @@ export function fileKind(text: string): FileKind {
     }
   }
   if (OPENVPN.test(text)) {
-    return {
-      kind: 'unsupported',
-      words: 'an OpenVPN file, which is not supported by this version yet',
-    }
+    return { kind: 'openvpn', words: 'an OpenVPN file' }
   }
   if (/^\s*Host\s+\S/m.test(text) && /^\s*HostName\s+\S/im.test(text)) {
     return {

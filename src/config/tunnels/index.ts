@@ -9,21 +9,13 @@ import { about, entries, type JsonSchema, located, object, type Spec, words } fr
 import type { YamlNode } from '../yaml.js'
 import type { TunnelDraft, TunnelType } from './contract.js'
 import { direct } from './direct.js'
+import { openvpn } from './openvpn.js'
 import { wireguard } from './wireguard.js'
 
-const TYPES: Readonly<Record<string, TunnelType>> = { wireguard, direct }
+const TYPES: Readonly<Record<string, TunnelType>> = { wireguard, openvpn, direct }
 
 /** Known words, for a better answer than "unknown". */
-const PLANNED = [
-  'openvpn',
-  'openconnect',
-  'ssh',
-  'socks5',
-  'http',
-  'ikev2',
-  'sstp',
-  'pptp',
-] as const
+const PLANNED = ['openconnect', 'ssh', 'socks5', 'http', 'ikev2', 'sstp', 'pptp'] as const
 
 export interface TunnelValue {
   readonly draft: TunnelDraft

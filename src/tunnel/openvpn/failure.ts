@@ -59,6 +59,17 @@ export function serverLeft(remote: string, how: string): PvpnError {
   return new PvpnError('ERR_DOWN', `${remote} ${how}`, { hint: 'the connection is made again' })
 }
 
+/** `what`: the settings that are missing. */
+export function credentialsMissing(what: string): PvpnError {
+  return new PvpnError(
+    'ERR_AUTH',
+    `auth failed: the file asks for a password, and ${what} is not set`,
+    {
+      hint: 'add username and password_file (or password_command) to the tunnel in the configuration',
+    },
+  )
+}
+
 /** `reason` is the server's, already shortened. */
 export function authFailed(user: string | undefined, reason: string): PvpnError {
   const who = user === undefined ? 'this certificate' : `user "${user}"`

@@ -1,8 +1,8 @@
 /** PUSH_REPLY: the options that a server gives its clients, read one by one. Nothing here is trusted. */
 import { parseIp, parseIpv4, parseIpv6 } from '../../core/ip.js'
+import { optionWords } from '../../core/option-words.js'
 import type { Bytes, Millis } from '../../core/types.js'
 import type { CompressionStub } from './compression-stub.js'
-import { optionWords } from './directive-words.js'
 import { OVPN_PUSHED_OPTIONS, OVPN_ROUTES } from './limits.js'
 
 export type Topology = 'net30' | 'p2p' | 'subnet'

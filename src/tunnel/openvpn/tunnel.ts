@@ -16,7 +16,14 @@ import type { Bytes, LinkInfo, Millis, Random } from '../../core/types.js'
 import { Connection } from './connection.js'
 import { Counters } from './counters.js'
 import { Credentials } from './credentials.js'
-import { type Failure, retry, serverLeft, unreachable, unresolved } from './failure.js'
+import {
+  credentialsMissing,
+  type Failure,
+  retry,
+  serverLeft,
+  unreachable,
+  unresolved,
+} from './failure.js'
 import { OVPN_EVENTS, OVPN_REMOTE_ADDRESSES } from './limits.js'
 import { linkOf, Reachable } from './link.js'
 import { connectTime } from './phases.js'
@@ -91,6 +98,11 @@ class OpenvpnTunnel implements PacketTunnel {
   }
 
   open(now: Millis): void {
+    const { missing } = this.#options
+    if (missing !== undefined) {
+      this.#report({ kind: 'failed', error: credentialsMissing(missing) })
+      return
+    }
     this.#open = true
     this.#nextRemote(now)
   }

@@ -1,6 +1,6 @@
-/** The words of one option as the reference implementation cuts them: quotes and backslashes. */
+/** One line of OpenVPN's option language, in files and pushes: words, quotes, backslashes, comments. */
 
-/** Undefined when a quote stays open. */
+/** The words up to a comment; undefined when a quote stays open. */
 export function optionWords(line: string): readonly string[] | undefined {
   const words: string[] = []
   let word: string | undefined
@@ -19,6 +19,8 @@ export function optionWords(line: string): readonly string[] | undefined {
     } else if (c === ' ' || c === '\t') {
       if (word !== undefined) words.push(word)
       word = undefined
+    } else if (word === undefined && (c === '#' || c === ';')) {
+      return words
     } else word = (word ?? '') + c
   }
   if (quote !== '') return undefined
