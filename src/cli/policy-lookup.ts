@@ -65,7 +65,7 @@ export async function recentDecisions(): Promise<readonly PolicyDecision[]> {
 export async function lookUpPac(config: string | undefined): Promise<Pick<PacFile, 'text'>> {
   const answer = config === undefined ? await askRunning('/proxy.pac', ANSWER_TIMEOUT) : undefined
   if (answer !== undefined) return { text: String(accepted(answer)) }
-  return pacFile(await configuration(config))
+  return pacFile(await configuration(config), new Callers().self())
 }
 
 /** The options of the configuration, for files that are made of them. */

@@ -14,7 +14,7 @@ export interface PolicyRoutesOptions {
 export function addPolicy(app: FastifyInstance, { policy, guardOf }: PolicyRoutesOptions): void {
   for (const path of ['/proxy.pac', '/wpad.dat']) {
     app.get(path, async (request, reply) => {
-      const { text, etag } = policy.pac
+      const { text, etag } = policy.pac(request.raw.socket)
       // Kept by browsers as long as they like, if they ask each time whether it is still so.
       reply.headers({ etag, 'cache-control': 'no-cache' })
       if (matches(request.headers['if-none-match'], etag)) return reply.code(304).send()

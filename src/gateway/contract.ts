@@ -116,6 +116,6 @@ export interface Policy {
   explain(question: PolicyQuestion): Promise<Explanation | undefined>
   /** The newest first. */
   readonly recent: readonly PolicyDecision[]
-  /** The proxy auto-configuration file, and its entity tag. */
-  readonly pac: { readonly text: string; readonly etag: string }
+  /** The proxy auto-configuration file for whoever asks on this connection, and its entity tag. */
+  pac(reader: Socket): { readonly text: string; readonly etag: string }
 }

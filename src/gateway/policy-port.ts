@@ -35,7 +35,7 @@ export class PolicyPort implements Policy {
   readonly #callers = new Callers()
   readonly #ring = new DecisionRing()
   #engine: PolicyEngine | undefined
-  #pac: PacFile = pacFile({ environments: [], policy: undefined, control: { listen: undefined } })
+  #options: GatewayOptions | undefined
   #listeners: readonly MixedListener[] = []
   /** What the listeners were made of. */
   #served = ''
@@ -54,14 +54,14 @@ export class PolicyPort implements Policy {
     return this.#ring.list()
   }
 
-  get pac(): PacFile {
-    return this.#pac
+  pac(reader: Socket): PacFile {
+    return pacFile(this.#options ?? NOTHING, this.#callers.reader(reader))
   }
 
   /** Follows the configuration; connections that were handed over are not touched. Returns problems in words. */
   async configure(options: GatewayOptions): Promise<readonly string[]> {
     const { policy, environments } = options
-    this.#pac = pacFile(options)
+    this.#options = options
     const names = environments.map(({ name }) => name)
     this.#engine =
       policy === undefined
@@ -173,6 +173,13 @@ export class PolicyPort implements Policy {
 
 /** What is asked for on a connection that carries datagrams: they name their targets themselves. */
 const NOWHERE: Target = { host: '0.0.0.0', port: 0 }
+
+/** Before there is a configuration. */
+const NOTHING: Pick<GatewayOptions, 'environments' | 'policy' | 'control'> = {
+  environments: [],
+  policy: undefined,
+  control: { listen: undefined },
+}
 
 const NONE: Pick<PolicyOptions, 'listen' | 'users' | 'allowUnauthenticated'> = {
   listen: [],

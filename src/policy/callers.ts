@@ -8,6 +8,7 @@ import { isSocket, socketDescriptor, socketIdentity, unixPeer } from '../io/sock
 import { Accounts } from './accounts.js'
 import type { Caller } from './engine.js'
 import { ANCESTORS_MOST, RECENT_PROCESSES } from './limits.js'
+import { isBrowser, type PacReader } from './pac.js'
 import { executable, ownedBy, processes, processGroups, processRow } from './processes.js'
 
 interface Owner {
@@ -45,6 +46,17 @@ export class Callers {
       users: user === undefined ? [] : [user, ...names],
       groups: this.#accounts.groupNames(groups),
     }
+  }
+
+  /** Who reads a PAC file on this connection. A program that is no browser fetches it for somebody's browser. */
+  reader(socket: Socket): PacReader {
+    return asReader(this.of(socket))
+  }
+
+  /** This process, likewise. */
+  self(): PacReader {
+    const users = this.#accounts.userNames(process.getuid?.() ?? 0)
+    return { users, groups: this.#accounts.groupNames(process.getgroups?.() ?? []) }
   }
 
   /** `user` is the proxy user that has given a password: rules with `user` mean it as well. */
@@ -107,6 +119,14 @@ export class Callers {
     this.#recent.unshift(first)
     if (this.#recent.length > RECENT_PROCESSES) this.#recent.pop()
     return first.pid
+  }
+}
+
+function asReader({ program: path, ancestors, users, groups }: Caller): PacReader {
+  return {
+    ...(path === undefined || !isBrowser(path) ? {} : { program: { path, ancestors } }),
+    // Nobody is found where the kernel does not say: from another host, say.
+    ...(users.length === 0 ? {} : { users, groups }),
   }
 }
 

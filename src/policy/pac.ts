@@ -1,7 +1,7 @@
 /**
- * The proxy auto-configuration file: the policy as far as a browser can follow it. A rule that looks at
- * program, user or group, or at addresses for a request by name, is left to the policy port, which
- * sees more. Where the policy says `deny`, the policy port says so in words. The script uses nothing of
+ * The proxy auto-configuration file: the policy as far as a browser can follow it. Rules that look at
+ * program, user or group are decided for whoever reads the file, as far as that is known; what is not,
+ * and addresses for a request by name, is left to the policy port, which sees more. Where the policy says `deny`, the policy port says so in words. The script uses nothing of
  * what browsers bring for such files: their shExpMatch, isInNet and dnsResolve differ, and the last
  * two ask the host's resolver.
  */
@@ -15,6 +15,8 @@ import type {
   PolicyRule,
 } from '../core/options.js'
 import { PAC_LIBRARY } from './pac-library.js'
+import { programMatcher } from './pattern.js'
+import { programPath } from './processes.js'
 
 export interface PacFile {
   readonly text: string
@@ -22,11 +24,29 @@ export interface PacFile {
   readonly etag: string
 }
 
-/** `FindProxyForURL` for this configuration. */
+/** Who the file is for. */
+export interface PacReader {
+  /** The browser's path and its parents'; undefined: some browser. */
+  readonly program?: { readonly path: string; readonly ancestors: readonly string[] } | undefined
+  /** Undefined: anybody. */
+  readonly users?: readonly string[] | undefined
+  readonly groups?: readonly string[] | undefined
+}
+
+/** Programs that follow such files, by the last part of their path. Others fetch them for somebody else. */
+const BROWSER =
+  /^(google-)?chrom|^(microsoft-|ms)edge|^(brave|opera|vivaldi|firefox|librewolf|waterfox|floorp|zen|palemoon|seamonkey|thunderbird|epiphany|konqueror|falkon|qutebrowser|midori|electron|WebKit|QtWebEngine)/i
+
+export function isBrowser(path: string): boolean {
+  return BROWSER.test(path.slice(path.lastIndexOf('/') + 1))
+}
+
+/** `FindProxyForURL` for this configuration and this reader. */
 export function pacFile(
   options: Pick<GatewayOptions, 'environments' | 'policy' | 'control'>,
+  reader: PacReader = {},
 ): PacFile {
-  const text = new PacWriter(options).text()
+  const text = new PacWriter(options, reader).text()
   const digest = createHash('sha256').update(text).digest('base64url').slice(0, 22)
   return { text, etag: `"${digest}"` }
 }
@@ -42,14 +62,15 @@ export function reachable(listen: readonly ListenAddress[]): string | undefined 
 class PacWriter {
   readonly #environments: readonly EnvironmentOptions[]
   readonly #policy: PolicyOptions | undefined
+  readonly #reader: PacReader
   /** What takes everything that a browser may not decide, and refuses what nobody takes. */
   readonly #fallback: string
 
-  constructor({
-    environments,
-    policy,
-    control,
-  }: Pick<GatewayOptions, 'environments' | 'policy' | 'control'>) {
+  constructor(
+    { environments, policy, control }: Pick<GatewayOptions, 'environments' | 'policy' | 'control'>,
+    reader: PacReader,
+  ) {
+    this.#reader = reader
     this.#environments = environments
     this.#policy = policy
     const port =
@@ -64,12 +85,13 @@ class PacWriter {
     return `${[
       '// Made by pvpn from its configuration. Nothing here asks a resolver, and no proxy is followed by DIRECT.',
       'function FindProxyForURL(url, host) {',
-      '  var name = pvpnName(host), port = pvpnPort(url), address = pvpnAddress(name);',
+      '  var name = pvpnName(host), port = pvpnPort(url), address = pvpnAddress(name), place = null;',
+      ...this.#claims(),
       ...(names
         ? [`  if (pvpnBelow(name, ".pvpn.internal")) return ${quoted(this.#fallback)};`]
         : []),
       ...rules.flatMap((rule) => this.#rule(rule)),
-      ...this.#claims(),
+      '  if (place !== null) return place;',
       `  return ${quoted(this.#rest())};`,
       '}',
       PAC_LIBRARY,
@@ -82,8 +104,9 @@ class PacWriter {
     if (rule.domain !== undefined) {
       conditions.push(`address === null && ${any(rule.domain.map(domainTest))}`)
     }
-    const unseen = [rule.program, rule.user, rule.group].some((field) => field !== undefined)
-    const proxy = unseen ? this.#fallback : this.#proxyOf(rule.environment)
+    const reader = readBy(rule, this.#reader)
+    if (reader === 'no') return []
+    const proxy = reader === 'perhaps' ? this.#fallback : this.#proxyOf(rule.environment)
     const comment = `  // ${oneLine(rule.source)}`
     const { address } = rule
     if (address === undefined) return [comment, statement(conditions, proxy)]
@@ -92,12 +115,12 @@ class PacWriter {
     return [
       comment,
       statement([...conditions, inside], proxy),
-      // Which addresses a name has only the policy port can find out.
-      statement([...conditions, 'address === null'], this.#fallback),
+      // Which addresses a name has only the policy port can find out; some names have their place.
+      statement([...conditions, 'address === null', 'place === null'], this.#fallback),
     ]
   }
 
-  /** Names that environments bring themselves: hosts, zones, search domains. One that several bring is left to the rules' port. */
+  /** Names that environments bring themselves: hosts, zones, search domains. One that several bring is left to the policy port. */
   #claims(): string[] {
     const owners = new Map<string, Set<string>>()
     const claim = (test: string, environment: string) => {
@@ -111,12 +134,11 @@ class PacWriter {
         claim(any([domainTest(suffix), domainTest(`.${suffix}`)]), name)
       }
     }
-    return [...owners].map(([test, [environment = '', ...more]]) =>
-      statement(
-        ['address === null', test],
-        more.length === 0 ? this.#proxyOf(environment) : this.#fallback,
-      ),
-    )
+    return [...owners].map(([test, [environment = '', ...more]]) => {
+      const proxy = more.length === 0 ? this.#proxyOf(environment) : this.#fallback
+      const agreed = `place === null || place === ${quoted(proxy)}`
+      return `  if (address === null && ${test}) place = ${agreed} ? ${quoted(proxy)} : ${quoted(this.#fallback)};`
+    })
   }
 
   #rest(): string {
@@ -129,6 +151,27 @@ class PacWriter {
     const at = reachable(found?.listen ?? [])
     return at === undefined ? this.#fallback : `PROXY ${at}`
   }
+}
+
+/** Do program, user and group of the rule fit the reader? */
+function readBy(rule: PolicyRule, { program, users, groups }: PacReader): 'yes' | 'no' | 'perhaps' {
+  let answer: 'yes' | 'perhaps' = 'yes'
+  for (const [wanted, known] of [
+    [rule.user, users],
+    [rule.group, groups],
+  ] as const) {
+    if (wanted === undefined || known?.includes(wanted) === true) continue
+    if (known !== undefined) return 'no'
+    answer = 'perhaps'
+  }
+  if (rule.program === undefined) return answer
+  if (program === undefined) {
+    const last = rule.program.slice(rule.program.lastIndexOf('/') + 1)
+    return last.includes('*') || isBrowser(last) ? 'perhaps' : 'no'
+  }
+  const matches = programMatcher(rule.program, programPath(rule.program))
+  const child = rule.children === true && program.ancestors.some(matches)
+  return matches(program.path) || child ? answer : 'no'
 }
 
 function statement(conditions: readonly string[], proxy: string): string {

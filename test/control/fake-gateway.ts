@@ -35,7 +35,6 @@ export function environmentStatus(name: string): EnvironmentStatus {
 }
 
 export class FakePolicy implements Policy {
-  readonly pac = { text: 'function FindProxyForURL() { return "PROXY x" }\n', etag: '"tag"' }
   readonly recent: readonly PolicyDecision[] = [
     {
       ...EXPLANATION,
@@ -46,6 +45,10 @@ export class FakePolicy implements Policy {
       user: null,
     },
   ]
+
+  pac() {
+    return { text: 'function FindProxyForURL() { return "PROXY x" }\n', etag: '"tag"' }
+  }
 
   async explain({ host, port, program }: PolicyQuestion) {
     if (host === 'none.example') return undefined

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import type { EnvironmentOptions, GatewayOptions, PolicyRule } from '../../src/core/options.js'
 import { NOBODY, PolicyEngine } from '../../src/policy/engine.js'
-import { pacFile } from '../../src/policy/pac.js'
+import { type PacReader, pacFile } from '../../src/policy/pac.js'
 import { environmentOptions } from '../gateway/support.js'
 import { fuzzRun } from '../support/fuzz.js'
 
@@ -29,7 +29,16 @@ const ENVIRONMENTS = [
       listen: [],
     },
   }),
-  environmentOptions('site', 1082, { tunnel: wireguard(['site.example', 'both.example']) }),
+  environmentOptions('site', 1082, {
+    tunnel: wireguard(['site.example', 'both.example']),
+    dns: {
+      servers: undefined,
+      search: undefined,
+      zones: {},
+      hosts: { 'two.lab.example': ['10.0.0.2'] },
+      listen: [],
+    },
+  }),
   environmentOptions('home', 1089),
   environmentOptions('hidden', 0, { listen: [{ kind: 'unix', path: '/run/x' }] }),
 ]
@@ -58,9 +67,9 @@ function configuration(
 
 type Find = (url: string, host: string) => string
 
-function load(options: GatewayOptions): Find {
+function load(options: GatewayOptions, reader?: PacReader): Find {
   const context = createContext(Object.create(null))
-  runInContext(pacFile(options).text, context)
+  runInContext(pacFile(options, reader).text, context)
   return (url, host) => {
     Object.assign(context, { url, host })
     return runInContext('FindProxyForURL(url, host)', context)
@@ -116,7 +125,7 @@ t.test('a table of URLs', async (t) => {
     // Only the policy port can find out which addresses a name has, or who asks.
     ['http://some.example/', 'some.example', POLICY],
     ['https://some.example/', 'some.example', 'DIRECT'],
-    ['https://git.example/', 'git.example', POLICY],
+    ['https://git.example/', 'git.example', SITE],
     ['https://bad.example/', 'bad.example', POLICY],
     ['https://quiet.example/', 'quiet.example', POLICY],
     ['https://www.office.pvpn.internal/', 'www.office.pvpn.internal', POLICY],
@@ -127,6 +136,8 @@ t.test('a table of URLs', async (t) => {
     ['wss://build.example/', 'build.example', OFFICE],
     ['https://x.lab.example/', 'x.lab.example', OFFICE],
     ['https://a.site.example/', 'a.site.example', SITE],
+    ['http://a.site.example/', 'a.site.example', SITE],
+    ['https://two.lab.example/', 'two.lab.example', POLICY],
     ['https://a.both.example/', 'a.both.example', POLICY],
     ['https://other/', 'other', 'DIRECT'],
     ['ftp://other.example/', 'other.example', 'DIRECT'],
@@ -157,6 +168,28 @@ t.test('fails closed: DIRECT only where the default is a direct environment', as
   for (const options of [configuration([]), configuration([], 'home')]) {
     t.notMatch(pacFile(options).text, /PROXY [^"]*DIRECT|dnsResolve|isInNet|shExpMatch/)
   }
+})
+
+t.test('rules about who asks are decided for who reads the file', async (t) => {
+  const options = configuration([
+    { program: 'firefox', environment: 'site' },
+    { program: '/usr/bin/git', children: true, environment: 'home' },
+    { user: 'builder', environment: 'home' },
+    { group: 'staff', domain: ['x.example'], environment: 'deny' },
+    { domain: ['x.example'], environment: 'office' },
+  ])
+  const find = (reader?: PacReader) => load(options, reader)('https://x.example/', 'x.example')
+  const program = (path: string, ...ancestors: string[]) => ({ program: { path, ancestors } })
+  const ann = { users: ['ann', '1000'], groups: ['users'] }
+  t.equal(find({ ...ann, ...program('/usr/lib/firefox/firefox') }), SITE)
+  t.equal(find({ ...ann, ...program('/usr/bin/chromium', '/usr/bin/git') }), HOME)
+  t.equal(find({ ...ann, ...program('/usr/bin/chromium') }), OFFICE)
+  t.equal(find({ ...ann, groups: ['staff'], ...program('/usr/bin/chromium') }), POLICY)
+  t.equal(find({ users: ['builder'], groups: [], ...program('/usr/bin/chromium') }), HOME)
+  t.equal(find(program('/usr/bin/chromium')), POLICY, 'the user is not known')
+  t.equal(find(ann), POLICY, 'it may be Firefox')
+  const without = configuration(options.policy?.rules.slice(1))
+  t.equal(load(without, ann)('https://x.example/', 'x.example'), OFFICE, 'no browser is git')
 })
 
 t.test('the tag is the content’s', async (t) => {
@@ -208,14 +241,16 @@ t.test('what the file decides by a rule, the policy port decides alike', async (
       fc.array(request, { minLength: 1 }),
       (rules, requests) => {
         const options = configuration(rules, 'home')
-        const find = load(options)
+        const finders = ['/usr/bin/firefox', '/bin/x'].map(
+          (path) => [path, load(options, { program: { path, ancestors: [] } })] as const,
+        )
         const policy = options.policy
         if (policy === undefined) return
         const engine = new PolicyEngine({ policy, environments: Object.keys(ports) })
         for (const { host, port } of requests) {
           const text = host.includes(':') ? `[${host}]` : host
-          const said = find(`https://${text}:${port}/`, host)
-          for (const program of [undefined, '/bin/x']) {
+          for (const [program, find] of finders) {
+            const said = find(`https://${text}:${port}/`, host)
             const decided = engine.decide({ host, port, caller: { ...NOBODY, program } })
             const expected =
               decided.kind === 'allow' &&

@@ -2,7 +2,8 @@
  * web-server NAME ADDRESS:PORT…: the web server of a lab site, a program of its own so that it runs
  * in the site's namespace. `GET /` says its name, its address and the visitor's; `/big?n=BYTES` sends
  * that many bytes with a known MD5; `POST` answers with the length and MD5 of what came;
- * `/slow?n=BYTES&ms=MS` sends them in pieces over that time. Prints `ready` when it listens.
+ * `/login` sets a cookie for the whole host name and sends the visitor to `/who` of the same, which
+ * shows the cookie. `/slow?n=BYTES&ms=MS` sends them in pieces over that time. Prints `ready` when it listens.
  */
 import { createHash } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
@@ -14,6 +15,13 @@ const PIECE = 64 * 1024
 function hello(request: IncomingMessage, response: ServerResponse): void {
   const { localAddress, remoteAddress } = request.socket
   response.end(`${name} ${localAddress} ${remoteAddress} ${request.headers.host ?? '-'}\n`)
+}
+
+/** As many servers do it: with their own name in full. */
+function login({ headers: { host = '' } }: IncomingMessage, response: ServerResponse): void {
+  const domain = host.replace(/:\d+$/, '')
+  const cookie = `seen=${name}; Domain=${domain}; Path=/`
+  response.writeHead(302, { location: `http://${host}/who`, 'set-cookie': cookie }).end()
 }
 
 function count(request: IncomingMessage, response: ServerResponse): void {
@@ -45,6 +53,9 @@ function serve(request: IncomingMessage, response: ServerResponse): void {
   if (request.method === 'POST' || request.method === 'PUT') count(request, response)
   else if (url.pathname === '/big' || url.pathname === '/slow') {
     send(response, bytes, milliseconds).catch(() => response.destroy())
+  } else if (url.pathname === '/login') login(request, response)
+  else if (url.pathname === '/who') {
+    response.end(`${name} knows ${request.headers.cookie ?? 'nobody'}\n`)
   } else hello(request, response)
 }
 
