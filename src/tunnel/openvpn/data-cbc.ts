@@ -3,7 +3,7 @@
  * ciphertext; the header is not authenticated.
  */
 import { set32, u32 } from '../../core/bytes.js'
-import { HEADROOM, type PacketBatch, TAILROOM } from '../../core/packet-batch.js'
+import type { PacketBatch } from '../../core/packet-batch.js'
 import type { Bytes, Random } from '../../core/types.js'
 import { type CbcAlgorithm, cbcDecrypt, cbcEncrypt } from '../../crypto/aes.js'
 import { DIGEST_SIZE, hmac, sameTag } from '../../crypto/hmac.js'
@@ -55,9 +55,10 @@ export class CbcDataCipher implements DataCipher {
       this.#id,
       bytes.subarray(at, at + length),
     )
-    const start = at - HEADROOM
+    // The result is longer at both ends: it begins where the slot does.
+    const start = i * batch.slotSize
     const total = header.length + this.#macSize + BLOCK + sealed.length
-    if (start < 0 || total > HEADROOM + batch.packetSize + TAILROOM) return false
+    if (total > batch.slotSize || start + total > bytes.length) return false
     bytes.set(header, start)
     const macAt = start + header.length
     bytes.set(hmac(this.#digest, mac, this.#iv, sealed), macAt)

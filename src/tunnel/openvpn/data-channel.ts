@@ -183,6 +183,8 @@ export class DataChannel {
 
   #append(payload: Bytes, batch: PacketBatch, to: Bytes, now: Millis): void {
     const slot = batch.count
+    // Noted even when it can't be sent: what is due must not stay due.
+    this.lastSent = now
     if (batch.push(payload)) this.transmit(batch, slot, to, now)
   }
 

@@ -82,10 +82,17 @@ export function authFailed(user: string | undefined, reason: string): PvpnError 
   })
 }
 
-export function cipherNotOffered(cipher: string, offered: readonly string[]): PvpnError {
+/** `cipher`: what the server wants, where it says so. */
+export function cipherNotOffered(
+  cipher: string | undefined,
+  offered: readonly string[],
+): PvpnError {
+  const ours = offered.join(':')
   return new PvpnError(
     'ERR_CONFIG',
-    `cipher not offered: the server wants ${cipher}, this side offers ${offered.join(':')}`,
+    cipher === undefined
+      ? `cipher not offered: the server takes none of ${ours}`
+      : `cipher not offered: the server wants ${cipher}, this side offers ${ours}`,
     { hint: 'add it to data-ciphers if it is one of ours, or change the server' },
   )
 }

@@ -78,7 +78,7 @@ function refusal(reason: string, { credentials, remote, ciphers }: MessageHandle
     return retry(authFailed(user, 'the session has expired'))
   }
   if (/cipher negotiation failed/i.test(reason)) {
-    return { error: cipherNotOffered('another', ciphers), kind: 'refused' }
+    return { error: cipherNotOffered(undefined, ciphers), kind: 'refused' }
   }
   const challenge = /^CRV1:[^:]*:[^:]*:[^:]*:(.*)$/.exec(reason)?.[1]
   const words = challenge === undefined ? reason : `it asks: ${challenge}`
