@@ -42,6 +42,8 @@ export interface RunningGateway {
   readonly gateway: Gateway
   /** `address:port` of the control port; null when it is off or could not be had. */
   readonly control: string | null
+  /** Likewise of the policy port; null when there is none. */
+  readonly policy: string | null
   reload(): Promise<ReloadReport>
   /** Stops every environment and takes the runtime files away; within 5 s. Idempotent. */
   stop(): Promise<void>
@@ -84,7 +86,12 @@ export async function runGateway(options: RunGatewayOptions): Promise<RunningGat
     if (options.onEvent !== undefined) supervisor.listen(options.onEvent)
     supervisor.start()
     // The web framework loads while the processes start.
-    const [module, token] = await Promise.all([import('../control/server.js'), writeToken(folder)])
+    const [module, token] = await Promise.all([
+      import('../control/server.js'),
+      writeToken(folder),
+      // What fails is tried again, and told, below.
+      policy.configure(options.configuration),
+    ])
     control = await module.ControlServer.open({
       gateway: supervisor,
       policy,
@@ -102,6 +109,9 @@ export async function runGateway(options: RunGatewayOptions): Promise<RunningGat
     gateway: supervisor,
     get control() {
       return control?.listening ?? null
+    },
+    get policy() {
+      return policy.listening
     },
     reload: () => supervisor.reload(),
     stop() {

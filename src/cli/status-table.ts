@@ -15,7 +15,7 @@ const HINTS: Readonly<Record<string, string>> = {
   ERR_INTERNAL: 'the log of `pvpn up` says more',
 }
 
-/** A table, then one line for each error. */
+/** A table, where the policy port is, then one line for each error. */
 export function statusTable(status: GatewayStatus, now: number): string {
   const rows = [HEAD, ...status.environments.map((environment) => row(environment, now))]
   const widths = HEAD.map((_, column) =>
@@ -30,7 +30,8 @@ export function statusTable(status: GatewayStatus, now: number): string {
   const errors = status.environments.flatMap(({ name, error }) =>
     error === null ? [] : [`${name}: ${oneLine(error.message)}`, ...hint(name, error.code)],
   )
-  return `${[...table, ...(errors.length > 0 ? ['', ...errors] : [])].join('\n')}\n`
+  const policy = status.policy === null ? [] : ['', `policy port: ${status.policy}`]
+  return `${[...table, ...policy, ...(errors.length > 0 ? ['', ...errors] : [])].join('\n')}\n`
 }
 
 function hint(name: string, code: string): readonly string[] {

@@ -31,7 +31,7 @@ export const STANDBY_RETIRE = 500
 /** Clients waiting for one on-demand environment to come up. Beyond: answered at once that it is not up. */
 export const ON_DEMAND_WAITING = 64
 /** Sockets on their way to one environment's process. Beyond: answered by the gateway that it is not up. */
-export const HANDOVER_PENDING = 256
+export const HANDOVER_PENDING = 2048
 /** Between two tries to take a port that its last owner is about to let go of. */
 export const PORT_RETRY = 25
 /** How long a port is tried before it counts as taken by another program. */

@@ -22,6 +22,11 @@ t.test('table lines up, with one row for each environment', async (t) => {
   )
   t.match(lines[2], /^a-much-longer-name +up +- +- /)
   t.match(statusTable({ ...gateway, environments: [] }, now), /^NAME /)
+  const policy = '127.0.0.1:1080'
+  t.match(
+    statusTable({ ...gateway, policy, environments }, now),
+    /\n\npolicy port: 127\.0\.0\.1:1080\n$/,
+  )
 })
 
 t.test('errors follow the table, with a hint where there is one', async (t) => {

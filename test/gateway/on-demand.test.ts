@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import t, { type Test } from 'tap'
-import { ON_DEMAND_WAITING } from '../../src/gateway/limits.js'
+import { HANDOVER_PENDING, ON_DEMAND_WAITING } from '../../src/gateway/limits.js'
 import { freePort } from '../support/free-port.js'
 import { environmentOptions, greeting, type Harness, harness, LineClient } from './support.js'
 
@@ -118,11 +118,11 @@ t.test('a thousand connections, one after another, are all handed over', async (
 
 t.test('connections on their way to a process that hangs end with it', async (t) => {
   const port = await freePort()
-  await started(t, [onDemand('a', port)], { heartbeatInterval: 150, heartbeatsMissed: 3 })
+  await started(t, [onDemand('a', port)], { heartbeatInterval: 600, heartbeatsMissed: 3 })
   const hanging = new LineClient(port)
   t.match(await hanging.line(), /handed$/)
   hanging.send('hang\n')
-  const stuck = Array.from({ length: 300 }, () => new LineClient(port))
+  const stuck = Array.from({ length: HANDOVER_PENDING + 50 }, () => new LineClient(port))
   const lines = await Promise.all(stuck.map((client) => client.line()))
   t.ok(
     lines.every((line) => line === undefined || /^(down|a )/.test(line)),

@@ -301,6 +301,14 @@ t.test('users of the policy port, whatever users the environment has', async (t)
   socks.close()
 })
 
+t.test('a thousand connections at once', async (t) => {
+  const world = await policyWorld(t, { rules: [HERE] })
+  const echo = await startServer(t, (socket) => socket.pipe(socket))
+  const all = Array.from({ length: 1000 }, (_, i) => throughSocks(world.port, echo.port, `${i}`))
+  const answers = await Promise.all(all)
+  t.same(answers, [...answers.keys()].map(String))
+})
+
 t.test('a reload changes rules and port; connections stay', async (t) => {
   const world = await policyWorld(t, { rules: [HERE] })
   const echo = await startServer(t, (socket) => socket.pipe(socket))

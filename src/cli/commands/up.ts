@@ -50,11 +50,12 @@ export function configure(command: Command, context: CommandContext): void {
     })
     const ended = untilSignalled(starting, logger)
     starting.then(
-      ({ control }) => {
+      ({ control, policy }) => {
         for (const environment of options.environments) {
           if (environment.start === 'on-demand') say(idleLine(environment, width))
         }
-        logger.info({ control, pid: process.pid }, 'gateway runs')
+        const more = policy === null ? {} : { policy }
+        logger.info({ control, ...more, pid: process.pid }, 'gateway runs')
       },
       () => {},
     )
