@@ -242,6 +242,7 @@ function withoutPort(text: string): string {
 
 /** Text in base64; empty when it is none. */
 function base64Text(text: string): string {
-  if (!/^[A-Za-z0-9+/]*={0,2}$/.test(text) || text.replace(/=/g, '').length % 4 === 1) return ''
-  return new TextDecoder().decode(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)))
+  const digits = text.replace(/={1,2}$/, '')
+  if (!/^[A-Za-z0-9+/]*$/.test(digits) || digits.length % 4 === 1) return ''
+  return new TextDecoder().decode(Uint8Array.from(atob(digits), (c) => c.charCodeAt(0)))
 }
