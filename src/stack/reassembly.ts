@@ -71,17 +71,17 @@ export class Reassembly {
   /** A valid IPv6 packet whose fragment header is at `walked.at`; as `ipv4`. */
   ipv6(b: Bytes, ip: number, walked: Ipv6Payload, now: Millis): Bytes | undefined {
     const { at } = walked
-    const key = keyOf(b, ip + 8, 32, 0, fragmentIdentification(b, at))
     const from = fragmentOffset(b, at)
     const length = walked.length - IPV6_FRAGMENT_HEADER
     const payload = at + IPV6_FRAGMENT_HEADER
+    if (from === 0 && !fragmentMore(b, at)) {
+      // An atomic fragment stands for itself, whatever else has its identification (RFC 6946 section 4).
+      return finishIpv6(header6(b, ip, at), b.subarray(payload, payload + length))
+    }
+    const key = keyOf(b, ip + 8, 32, 0, fragmentIdentification(b, at))
     const datagram = this.#add(key, b, payload, from, length, fragmentMore(b, at), now)
     if (datagram === undefined) return undefined
-    if (from === 0) {
-      // Extension headers in front of the fragment header have done their work: they are left out.
-      datagram.header = b.slice(ip, ip + IPV6_HEADER)
-      set8(datagram.header, 6, fragmentNextHeader(b, at))
-    }
+    if (from === 0) datagram.header = header6(b, ip, at)
     return this.#finish(datagram, finishIpv6)
   }
 
@@ -217,6 +217,13 @@ function keyOf(
   let key = `${protocol}/${identification}/`
   for (let i = 0; i < size; i += 2) key += String.fromCharCode(u16(b, at + i))
   return key
+}
+
+/** The header in front of a fragment header; extension headers between them have done their work: they are left out. */
+function header6(b: Bytes, ip: number, at: number): Bytes {
+  const header = b.slice(ip, ip + IPV6_HEADER)
+  set8(header, 6, fragmentNextHeader(b, at))
+  return header
 }
 
 function finishIpv4(header: Bytes, payload: Bytes): Bytes | undefined {

@@ -202,15 +202,19 @@ class IpStack implements Stack {
     this.#payload(b, ip, total, ipv4Protocol(b, ip), ip + header, total - header, LAYOUT_4, now)
   }
 
-  #ipv6(b: Bytes, ip: number, now: Millis): void {
+  #ipv6(b: Bytes, ip: number, now: Millis, reassembled = false): void {
     const walked = this.#walked
     if (!walkIpv6(b, ip, walked)) {
       this.#drop('ip-extension')
       return
     }
     if (walked.protocol === PROTOCOL_IPV6_FRAGMENT) {
-      const whole = this.#reassembly.ipv6(b, ip, walked, now)
-      if (whole !== undefined) this.#ipv6(whole, 0, now)
+      // What was put together holds no fragment again: nested ones would be a way to recurse at will.
+      if (reassembled) this.#drop('ip-extension')
+      else {
+        const whole = this.#reassembly.ipv6(b, ip, walked, now)
+        if (whole !== undefined) this.#ipv6(whole, 0, now, true)
+      }
       return
     }
     const total = IPV6_HEADER + ipv6PayloadLength(b, ip)

@@ -7,6 +7,7 @@ import type { Bytes, Random } from '../../src/core/types.js'
 import type { Stack } from '../../src/stack/contract.js'
 import { createStack } from '../../src/stack/stack.js'
 import { checksum } from '../../src/wire/checksum.js'
+import { fragment6 } from './fragments.js'
 
 const A = { addresses: ['10.0.0.1/24', 'fd00::1/64'], dns: [], search: [], mtu: 1420 }
 const B = {
@@ -358,4 +359,19 @@ t.test('fuzz: no packet throws, and nothing grows', async (t) => {
     wire.b.tick(wire.now)
   }
   t.ok(rounds > 10, `${rounds} rounds`)
+})
+
+t.test('fragments inside of fragments are dropped, not followed', async (t) => {
+  const wire = new Wire()
+  // A datagram of 8191 fragment headers, each of which says that another follows.
+  const chain = new Uint8Array(65_528)
+  for (let at = 0; at < chain.length; at += 8) chain.set([44, 0, 0, 0, 0, 0, 0, 1], at)
+  const batch = new PacketBatch({ capacity: 64, packetSize: 1500 })
+  for (let from = 0; from < chain.length; from += 1360) {
+    const data = chain.slice(from, from + 1360)
+    const more = from + data.length < chain.length
+    batch.push(fragment6({ id: 9, from, data, more, protocol: 44 }))
+  }
+  wire.b.input(batch, 0)
+  t.equal(wire.b.counters.drops['ip-extension'], 1)
 })
