@@ -58,7 +58,9 @@ export class StreamDuplex extends Duplex {
   }
 
   override _destroy(error: Error | null, done: Callback): void {
-    if (!this.#detached && !this.#closed) this.stream.abort()
+    // After both ends in peace the stream still delivers what was written: Node destroys us all the same.
+    const peaceful = error === null && this.readableEnded && this.writableFinished
+    if (!this.#detached && !this.#closed && !peaceful) this.stream.abort()
     const written = this.#written
     this.#written = undefined
     this.#rest = undefined

@@ -83,6 +83,26 @@ t.test('destroying aborts the stream, and settles a write that waits', async (t)
   t.ok(stream.aborted)
 })
 
+t.test(
+  'both ends in peace: what was written is still delivered, not cut off by a reset',
+  async (t) => {
+    for (const first of ['read', 'write'] as const) {
+      const { stream, duplex } = make()
+      duplex.resume()
+      if (first === 'write') {
+        duplex.end('bye')
+        await once(duplex, 'finish')
+      }
+      stream.receive('hello', true)
+      await once(duplex, 'end')
+      if (first === 'read') duplex.end('bye')
+      if (!duplex.closed) await once(duplex, 'close')
+      t.ok(stream.finished)
+      t.notOk(stream.aborted, `${first} first`)
+    }
+  },
+)
+
 t.test('detaching gives the stream back with what was not used', async (t) => {
   const { stream, duplex } = make()
   stream.receive('unused')
