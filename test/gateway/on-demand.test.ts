@@ -118,11 +118,16 @@ t.test('a thousand connections, one after another, are all handed over', async (
 
 t.test('connections on their way to a process that hangs end with it', async (t) => {
   const port = await freePort()
-  await started(t, [onDemand('a', port)], { heartbeatInterval: 600, heartbeatsMissed: 3 })
+  await started(t, [onDemand('a', port)], { heartbeatInterval: 1_500, heartbeatsMissed: 3 })
   const hanging = new LineClient(port)
   t.match(await hanging.line(), /handed$/)
   hanging.send('hang\n')
-  const stuck = Array.from({ length: HANDOVER_PENDING + 50 }, () => new LineClient(port))
+  const stuck: LineClient[] = []
+  while (stuck.length < HANDOVER_PENDING + 50) {
+    const some = Array.from({ length: 200 }, () => new LineClient(port))
+    await Promise.all(some.map((client) => once(client.socket, 'connect')))
+    stuck.push(...some)
+  }
   const lines = await Promise.all(stuck.map((client) => client.line()))
   t.ok(
     lines.every((line) => line === undefined || /^(down|a )/.test(line)),
