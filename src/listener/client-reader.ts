@@ -16,7 +16,7 @@ export class ClientReader {
   /** Aborted when the client has gone: reset, or closed by us. */
   readonly signal: AbortSignal
   /** The client has ended its direction. */
-  ended = false
+  ended: boolean
   readonly #socket: Socket
   readonly #gone = new AbortController()
   #bytes: Bytes
@@ -24,6 +24,8 @@ export class ClientReader {
 
   constructor(socket: Socket, head?: Bytes) {
     this.#socket = socket
+    // Another reader may have seen it.
+    this.ended = socket.readableEnded
     this.#bytes = head ?? NOTHING
     this.signal = this.#gone.signal
     socket.on('data', this.#onData)

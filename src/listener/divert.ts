@@ -112,10 +112,10 @@ function targetOf({ method, url }: HttpHead): Target | undefined {
 function admits(
   { authenticator }: ListenerContext,
   connection: Connection,
-  { fields }: HttpHead,
+  { rawHeaders }: HttpHead,
 ): boolean {
   if (authenticator.open) return true
-  const [given, ...more] = fieldValues(fields, 'proxy-authorization')
+  const [given, ...more] = fieldValues(rawHeaders, 'proxy-authorization')
   if (given === undefined || more.length > 0) return false
   connection.user = authenticator.checkBasic(given)
   return connection.user !== undefined

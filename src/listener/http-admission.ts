@@ -8,11 +8,13 @@ import type { HttpRefusal } from './http-error.js'
 import { MAX_HTTP_FIELDS } from './limits.js'
 import type { ListenerContext } from './listener-context.js'
 
+export type RequestHead = Pick<IncomingMessage, 'method' | 'url' | 'httpVersion' | 'rawHeaders'>
+
 /** Checks framing and the user; sets `connection.user`. */
 export function admissionProblem(
   context: ListenerContext,
   connection: Connection,
-  request: IncomingMessage,
+  request: RequestHead,
 ): HttpRefusal | undefined {
   const { rawHeaders, httpVersion } = request
   if (rawHeaders.length > 2 * MAX_HTTP_FIELDS) {
@@ -49,7 +51,7 @@ export function admissionProblem(
 /** The target of a request in absolute-form. */
 export function forwardTarget(
   context: ListenerContext,
-  request: IncomingMessage,
+  request: RequestHead,
 ): AbsoluteTarget | HttpRefusal {
   const { method = '', url = '' } = request
   if (url === '*') {
@@ -83,13 +85,13 @@ export function forwardTarget(
 }
 
 /** RFC 9110 section 7.6.2; undefined where the request does not say. */
-function maxForwards(request: IncomingMessage): number | undefined {
+function maxForwards(request: RequestHead): number | undefined {
   const [value] = fieldValues(request.rawHeaders, 'max-forwards')
   return value === undefined ? undefined : Number(value)
 }
 
 /** The target of CONNECT (RFC 9110 section 9.3.6): `host:port`, and no body. */
-export function connectTarget(request: IncomingMessage): Target | HttpRefusal {
+export function connectTarget(request: RequestHead): Target | HttpRefusal {
   const { rawHeaders, url = '' } = request
   if (hasBody(rawHeaders)) return badRequest('CONNECT with a body', 'The client is to be mended.')
   return (

@@ -5,11 +5,13 @@
 import type { Bytes } from '../core/types.js'
 import type { Parsed } from '../wire/parsed.js'
 
+/** With the names of node:http's IncomingMessage. */
 export interface HttpHead {
   readonly method: string
   readonly url: string
+  readonly httpVersion: string
   /** Name and value in turn. */
-  readonly fields: readonly string[]
+  readonly rawHeaders: string[]
 }
 
 /** Consumes nothing (`length` is 0). That many bytes (`most`) without its end are too long. */
@@ -21,17 +23,22 @@ export function parseHttpHead(bytes: Bytes, most: number): Parsed<HttpHead> {
   }
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, end).toString('latin1')
   const [first = '', ...lines] = text.replace(/^(\r\n)+/, '').split('\r\n')
-  const match = /^([!-~]+) ([!-~]+) HTTP\/1\.[01]$/.exec(first)
+  const match = /^([!-~]+) ([!-~]+) HTTP\/(1\.[01])$/.exec(first)
   if (match === null) return { kind: 'invalid', reason: 'no request line' }
-  const fields: string[] = []
+  const rawHeaders: string[] = []
   for (const line of lines) {
     const field = /^([!-9;-~]+):[ \t]*(.*?)[ \t]*$/.exec(line)
     if (field === null) return { kind: 'invalid', reason: 'a line that is no field' }
-    fields.push(field[1] as string, field[2] as string)
+    rawHeaders.push(field[1] as string, field[2] as string)
   }
   return {
     kind: 'done',
-    value: { method: match[1] as string, url: match[2] as string, fields },
+    value: {
+      method: match[1] as string,
+      url: match[2] as string,
+      httpVersion: match[3] as string,
+      rawHeaders,
+    },
     length: 0,
   }
 }

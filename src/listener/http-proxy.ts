@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { resetSocket } from '../io/socket-reset.js'
+import { fieldValues } from '../wire/http-fields.js'
 import { ClientReader } from './client-reader.js'
 import type { Connection } from './connection.js'
 import {
@@ -14,6 +15,7 @@ import {
 } from './http-admission.js'
 import { HttpClient } from './http-client.js'
 import { encodeAnswer, errorAnswer, type HttpRefusal, refusalOf } from './http-error.js'
+import { type HttpHead, parseHttpHead } from './http-head.js'
 import { headWithoutUpgrade, isUpgradable, upgrade } from './http-upgrade.js'
 import { MAX_HTTP_HEAD } from './limits.js'
 import { join, type ListenerContext } from './listener-context.js'
@@ -51,16 +53,45 @@ export class HttpProxy {
 
   /** Takes over a connection whose first byte is not SOCKS. */
   accept(connection: Connection, reader: ClientReader): void {
-    const head = reader.release()
-    const { socket } = connection
     if (reader.ended) {
-      resetSocket(socket)
+      void this.#answerEnded(connection, reader)
       return
     }
+    const head = reader.release()
+    const { socket } = connection
     this.#clients.set(socket, new HttpClient(this.#context, connection))
     if (head.length > 0) socket.unshift(head)
     this.#server.emit('connection', socket)
     socket.resume()
+  }
+
+  /**
+   * The client has ended its direction already, and node:http would take it for gone. Where it came in
+   * vain it is told so (the policy port, an environment that is not up); nothing is begun for it.
+   */
+  async #answerEnded(connection: Connection, reader: ClientReader): Promise<void> {
+    const context = this.#context
+    let head: HttpHead | undefined
+    let refusal: HttpRefusal
+    try {
+      head = await reader.parse((bytes) => parseHttpHead(bytes, MAX_HTTP_HEAD))
+      const target = head.method === 'CONNECT' ? connectTarget(head) : forwardTarget(context, head)
+      const problem = admissionProblem(context, connection, head)
+      if (problem === undefined && !isRefusal(target)) {
+        const where = 'target' in target ? target.target : target
+        await context.route(connection, where, reader.signal)
+        resetSocket(connection.socket)
+        return
+      }
+      refusal = problem ?? (target as HttpRefusal)
+    } catch (thrown) {
+      refusal =
+        head === undefined
+          ? badRequest('not a proper HTTP request', 'The client is to be mended.')
+          : refusalOf(thrown)
+    }
+    const accept = head === undefined ? [] : fieldValues(head.rawHeaders, 'accept')
+    this.#refuse(connection, refusal, { headers: { accept: accept.join(', ') } }, reader)
   }
 
   async #connect(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
@@ -130,7 +161,7 @@ export class HttpProxy {
   #refuse(
     connection: Connection,
     refusal: HttpRefusal,
-    request: IncomingMessage | undefined,
+    request: { readonly headers: { readonly accept?: string | undefined } } | undefined,
     reader?: ClientReader,
   ): void {
     const { place, logger } = this.#context

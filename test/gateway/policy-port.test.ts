@@ -130,6 +130,26 @@ t.test('what is denied says so in each protocol, and names the rule', async (t) 
   t.match(world.policy.recent[0], { environment: null, by: 'default', reason: /other/ })
 })
 
+t.test('a client that ends with its request is answered like every other', async (t) => {
+  const world = await policyWorld(t, { rules: [HERE] })
+  const origin = await mirror(t)
+  const get = async (where: string) => {
+    const client = await RawClient.open(world.port)
+    client.send(`GET http://${where}/ HTTP/1.0\r\nAccept: text/html\r\n\r\n`)
+    client.socket.end()
+    return await client.rest()
+  }
+  t.match(await get(origin.origin), /^HTTP\/1.1 200 OK/)
+  t.match(await get('denied.example'), /^HTTP\/1.1 403 [\s\S]*<h1>/)
+  t.match(await get(''), /^HTTP\/1.1 400 /)
+  await world.supervisor.act('office', 'stop', 0)
+  t.match(await get(origin.origin), /^HTTP\/1.1 503 /)
+  const client = await RawClient.open(world.port)
+  client.send([5, 1, 0, ...socks5Request(1, 80)])
+  client.socket.end()
+  t.equal((await client.take(4))[3], 3)
+})
+
 t.test('nothing but what was decided is reached on a connection', async (t) => {
   const world = await policyWorld(t, { rules: [HERE] })
   const [allowed, other] = [await mirror(t), await mirror(t)]

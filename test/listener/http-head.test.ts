@@ -8,7 +8,7 @@ t.test('a head is read when it is whole, and left where it is', async (t) => {
   for (let i = 1; i < HEAD.length; i++) t.equal(parse(HEAD.slice(0, i)), undefined)
   t.match(parse(`\r\n${HEAD}more`), {
     kind: 'done',
-    value: { method: 'GET', url: 'http://a/', fields: ['Host', 'a'] },
+    value: { method: 'GET', url: 'http://a/', rawHeaders: ['Host', 'a'] },
     length: 0,
   })
 })
