@@ -12,6 +12,7 @@ const ADDON = join(ROOT, 'build/native/accel-sanitized.node')
 const TESTS = [
   'crypto/packet-cipher.test.js',
   'crypto/packet-cipher-fuzz.test.js',
+  'crypto/framed-aead.test.js',
   'io/udp-socket.test.js',
   'io/udp-socket-fuzz.test.js',
   'native/accel.test.js',

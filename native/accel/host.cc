@@ -20,7 +20,9 @@ bool findOpenSsl(OpenSsl* out) {
          find(&out->contextControl, "EVP_CIPHER_CTX_ctrl") &&
          find(&out->init, "EVP_CipherInit_ex") && find(&out->update, "EVP_CipherUpdate") &&
          find(&out->final, "EVP_CipherFinal_ex") && find(&out->clearErrors, "ERR_clear_error") &&
-         find(&out->chacha20Poly1305, "EVP_chacha20_poly1305");
+         find(&out->chacha20Poly1305, "EVP_chacha20_poly1305") &&
+         find(&out->aes128Gcm, "EVP_aes_128_gcm") && find(&out->aes192Gcm, "EVP_aes_192_gcm") &&
+         find(&out->aes256Gcm, "EVP_aes_256_gcm");
 }
 
 bool findUv(Uv* out) {

@@ -27,6 +27,9 @@ struct OpenSsl {
   int (*final)(EvpContext*, unsigned char* out, int* outLength);
   void (*clearErrors)();
   const EvpCipher* (*chacha20Poly1305)();
+  const EvpCipher* (*aes128Gcm)();
+  const EvpCipher* (*aes192Gcm)();
+  const EvpCipher* (*aes256Gcm)();
 
   static constexpr int kGetTag = 0x10;  // EVP_CTRL_AEAD_GET_TAG
   static constexpr int kSetTag = 0x11;  // EVP_CTRL_AEAD_SET_TAG

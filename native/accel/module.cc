@@ -4,6 +4,7 @@
 #include "checksum.h"
 #include "cipher.h"
 #include "core-files.h"
+#include "framed-aead.h"
 #include "host.h"
 #include "owner.h"
 #include "tun.h"
@@ -28,6 +29,10 @@ constexpr Export kCipher[] = {
     {"cipherSeal", pvpn::cipherSeal},
     {"cipherOpen", pvpn::cipherOpen},
     {"cipherFree", pvpn::cipherFree},
+    {"framedNew", pvpn::framedNew},
+    {"framedSeal", pvpn::framedSeal},
+    {"framedOpen", pvpn::framedOpen},
+    {"framedFree", pvpn::framedFree},
 };
 constexpr Export kDescriptors[] = {
     {"udpOpen", pvpn::udpOpen},       {"udpInfo", pvpn::udpInfo},   {"udpReceive", pvpn::udpReceive},

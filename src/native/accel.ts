@@ -5,10 +5,10 @@
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
-import type { Accel, AccelCipher, AccelOwner, AccelTun, AccelUdp } from './contract.js'
+import type { Accel, AccelCipher, AccelFramed, AccelOwner, AccelTun, AccelUdp } from './contract.js'
 
 type Exports = Pick<Accel, 'checksum' | 'noCoreFiles'> &
-  Partial<AccelCipher & AccelUdp & AccelTun & AccelOwner>
+  Partial<AccelCipher & AccelFramed & AccelUdp & AccelTun & AccelOwner>
 
 /** Where scripts/build-native.js puts it; PVPN_ACCEL may name another file (the sanitizers' build). */
 const BUILT = fileURLToPath(new URL('../../native/accel.node', import.meta.url))
@@ -56,6 +56,7 @@ function features(exports: Exports): Accel {
     checksum: exports.checksum,
     noCoreFiles: exports.noCoreFiles,
     cipher: exports.cipherNew === undefined ? undefined : (exports as AccelCipher),
+    framed: exports.framedNew === undefined ? undefined : (exports as AccelFramed),
     udp: exports.udpOpen === undefined ? undefined : (exports as AccelUdp),
     tun: exports.tunOpen === undefined ? undefined : (exports as AccelTun),
     owner: exports.socketOwner === undefined ? undefined : (exports as AccelOwner),

@@ -37,6 +37,42 @@ export interface AccelCipher {
   cipherFree(cipher: Handle<'cipher'>): void
 }
 
+/** `algorithm` of `framedNew`. */
+export const FRAMED_ALGORITHMS = {
+  'aes-128-gcm': 0,
+  'aes-192-gcm': 1,
+  'aes-256-gcm': 2,
+  'chacha20-poly1305': 3,
+} as const
+
+/** Batches in OpenVPN's framing; the semantics are `FramedAead`'s. */
+export interface AccelFramed {
+  /** `implicit`: the 8 bytes of the nonce behind the packet id. A handle seals or opens, never both. */
+  framedNew(algorithm: number, key: Bytes, implicit: Bytes, sealing: boolean): Handle<'framed'>
+  framedSeal(
+    framed: Handle<'framed'>,
+    bytes: Bytes,
+    offset: Int32Array,
+    length: Int32Array,
+    from: number,
+    to: number,
+    header: Bytes,
+    packetId: number,
+  ): number
+  framedOpen(
+    framed: Handle<'framed'>,
+    bytes: Bytes,
+    offset: Int32Array,
+    length: Int32Array,
+    from: number,
+    to: number,
+    headerSize: number,
+    packetIds: Float64Array,
+  ): void
+  /** Forgets the key now, not when the handle is collected. */
+  framedFree(framed: Handle<'framed'>): void
+}
+
 /** Bits of the events that a watched descriptor's callback gets; a negative number is an errno instead. */
 export const READABLE = 1
 export const WRITABLE = 2
@@ -143,6 +179,8 @@ export interface Accel {
   /** True: this process and those it starts from now on leave no core files. Undefined: an addon of an older build. */
   readonly noCoreFiles: (() => boolean) | undefined
   readonly cipher: AccelCipher | undefined
+  /** Undefined: an addon of an older build. */
+  readonly framed: AccelFramed | undefined
   readonly udp: AccelUdp | undefined
   readonly tun: AccelTun | undefined
   /** Undefined: an addon of an older build. */

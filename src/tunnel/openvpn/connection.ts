@@ -96,33 +96,29 @@ export class Connection {
     return this.#data.overhead
   }
 
-  /** The datagram in slot `i` becomes its IP packet, or empty. */
-  receive(batch: PacketBatch, i: number, now: Millis): void {
-    const { counters, options } = this.#o
-    const known = sameSocketAddress(batch.address, i * ADDRESS_SIZE, this.#to, 0)
-    if (isData(opcodeOf(u8(batch.bytes, batch.offset[i] as number)))) {
-      if (!known && !options.float) {
-        counters.drops.address++
-        batch.length[i] = 0
-        return
+  /** Each datagram of the batch becomes, in place, its IP packet, or empty. */
+  receive(batch: PacketBatch, now: Millis): void {
+    const { float } = this.#o.options
+    let i = 0
+    while (i < batch.count) {
+      if ((batch.length[i] as number) <= 0) i++
+      else if (!this.#isKnown(batch, i) && !float) {
+        this.#o.counters.drops.address++
+        batch.length[i++] = 0
+      } else if (isData(opcodeOf(u8(batch.bytes, batch.offset[i] as number)))) {
+        i = this.#receiveData(batch, i, now)
+      } else {
+        if (this.#control.receive(batch.view(i), now)) this.#heard(batch.length[i] as number, now)
+        batch.length[i++] = 0
       }
-      const before = counters.packetsIn
-      this.#data.receive(batch, i, now)
-      if (!known && counters.packetsIn > before) this.#moved(batch, i)
-      return
+      if (this.failure !== undefined) batch.length.fill(0, i, batch.count)
     }
-    if (!known && !options.float) counters.drops.address++
-    else if (this.#control.receive(batch.view(i), now)) this.#heard(batch.length[i] as number, now)
-    batch.length[i] = 0
   }
 
-  /** Seals the IP packet in slot `i`. */
-  transmit(batch: PacketBatch, i: number, now: Millis): void {
-    if (this.up) this.#data.transmit(batch, i, this.#to, now)
-    else {
-      this.#o.counters.drops.down++
-      batch.length[i] = 0
-    }
+  /** Seals the IP packets in slots `from` … `to`-1. */
+  transmit(batch: PacketBatch, from: number, to: number, now: Millis): void {
+    // Without a key the data channel counts them as dropped.
+    this.#data.transmit(batch, from, to, this.#to, now)
   }
 
   /** Appends control datagrams and pings until none is due or the batch is full. */
@@ -396,7 +392,27 @@ export class Connection {
     return !this.up || !ping ? NEVER : this.#data.lastSent + ping
   }
 
-  #moved(batch: PacketBatch, i: number): void {
-    this.#to = batch.address.slice(i * ADDRESS_SIZE, (i + 1) * ADDRESS_SIZE)
+  #isKnown(batch: PacketBatch, i: number): boolean {
+    return sameSocketAddress(batch.address, i * ADDRESS_SIZE, this.#to, 0)
+  }
+
+  /** Takes the run of data packets from one address that begins at slot `from`; returns where it ends. */
+  #receiveData(batch: PacketBatch, from: number, now: Millis): number {
+    const { address } = batch
+    let limit = from + 1
+    while (
+      limit < batch.count &&
+      sameSocketAddress(address, limit * ADDRESS_SIZE, address, from * ADDRESS_SIZE)
+    ) {
+      limit++
+    }
+    const { counters } = this.#o
+    const before = counters.packetsIn
+    const end = this.#data.receive(batch, from, limit, now)
+    // The server has moved: what is authentic shows it.
+    if (counters.packetsIn > before && !this.#isKnown(batch, from)) {
+      this.#to = address.slice(from * ADDRESS_SIZE, (from + 1) * ADDRESS_SIZE)
+    }
+    return end
   }
 }

@@ -12,6 +12,7 @@ import type { DataKeys, Digest } from './key-material.js'
 
 const ID_SIZE = 4
 const BLOCK = 16
+const LAST_ID = 0xffffffff
 const KEY_SIZE: Readonly<Record<CbcAlgorithm, number>> = {
   'aes-128-cbc': 16,
   'aes-192-cbc': 24,
@@ -33,15 +34,42 @@ export class CbcDataCipher implements DataCipher {
     this.#digest = digest
     this.#macSize = DIGEST_SIZE[digest]
     const cut = ({ cipher, hmac: mac }: DataKeys['send']) => ({
-      cipher: cipher.subarray(0, KEY_SIZE[algorithm]),
-      hmac: mac.subarray(0, this.#macSize),
+      cipher: cipher.slice(0, KEY_SIZE[algorithm]),
+      hmac: mac.slice(0, this.#macSize),
     })
     this.#keys = { send: cut(keys.send), receive: cut(keys.receive) }
     this.#random = random
     this.overhead = this.#macSize + BLOCK + ID_SIZE + BLOCK
   }
 
-  seal(batch: PacketBatch, i: number, header: Bytes, packetId: number): boolean {
+  seal(batch: PacketBatch, from: number, to: number, header: Bytes, packetId: number): number {
+    let id = packetId
+    for (let i = from; i < to; i++) {
+      if ((batch.length[i] as number) <= 0) continue
+      const sealed = id <= LAST_ID && this.#sealOne(batch, i, header, id)
+      if (sealed) id++
+      else batch.length[i] = -1
+    }
+    return id
+  }
+
+  open(batch: PacketBatch, from: number, to: number, size: number, ids: Float64Array): void {
+    for (let i = from; i < to; i++) {
+      if ((batch.length[i] as number) <= 0) continue
+      const id = this.#openOne(batch, i, size)
+      if (id < 0) batch.length[i] = -1
+      else ids[i] = id
+    }
+  }
+
+  destroy(): void {
+    for (const { cipher, hmac: mac } of [this.#keys.send, this.#keys.receive]) {
+      cipher.fill(0)
+      mac.fill(0)
+    }
+  }
+
+  #sealOne(batch: PacketBatch, i: number, header: Bytes, packetId: number): boolean {
     const { bytes } = batch
     const at = batch.offset[i] as number
     const length = batch.length[i] as number
@@ -69,7 +97,8 @@ export class CbcDataCipher implements DataCipher {
     return true
   }
 
-  open(batch: PacketBatch, i: number, headerSize: number): number {
+  /** The packet id, -1 for a forgery. */
+  #openOne(batch: PacketBatch, i: number, headerSize: number): number {
     const { bytes } = batch
     const macAt = (batch.offset[i] as number) + headerSize
     const ivAt = macAt + this.#macSize

@@ -28,10 +28,8 @@ const FAREWELL = Uint8Array.of(...OCC, OCC_EXIT)
 const IPV4_HEADER = 20
 const IPV6_HEADER = 40
 
-/** Packet ids end at 2^32 - 1; from here a new key is wanted … */
+/** Packet ids end at 2^32 - 1; from here a new key is wanted. */
 const RENEGOTIATE_AT = 0xff000000
-/** … and from here nothing is sent on the old one. */
-const LAST_PACKET_ID = 0xffffffff
 
 export interface DataKeyOptions {
   readonly keyId: number
@@ -57,6 +55,8 @@ export class DataChannel {
   /** Agreed, but the peer has not used it yet. */
   #next: DataKey | undefined
   #switchAt: Millis = Number.POSITIVE_INFINITY
+  /** Packet ids of the batch at hand. */
+  #ids = new Float64Array(0)
   /** When something authentic last came, and when something was last sent. */
   lastReceived: Millis = 0
   lastSent: Millis = 0
@@ -96,7 +96,7 @@ export class DataChannel {
       expires: Number.POSITIVE_INFINITY,
     }
     for (const [id, old] of this.#keys.entries()) {
-      if (old !== undefined && old !== this.#sending) this.#keys[id] = undefined
+      if (old !== undefined && old !== this.#sending) this.#forget(id)
     }
     this.#keys[keyId] = key
     if (this.#sending === undefined) {
@@ -109,7 +109,7 @@ export class DataChannel {
   }
 
   clear(): void {
-    this.#keys.fill(undefined)
+    for (const id of this.#keys.keys()) this.#forget(id)
     this.#sending = undefined
     this.#next = undefined
     this.#switchAt = Number.POSITIVE_INFINITY
@@ -123,52 +123,68 @@ export class DataChannel {
   tick(now: Millis): void {
     if (this.#switchAt <= now) this.#switch()
     for (const [id, key] of this.#keys.entries()) {
-      if (key !== undefined && key.expires <= now) this.#keys[id] = undefined
+      if (key !== undefined && key.expires <= now) this.#forget(id)
     }
   }
 
-  /** Opens slot `i`, which holds a data packet: it becomes its IP packet, or empty. */
-  receive(batch: PacketBatch, i: number, now: Millis): void {
-    const at = batch.offset[i] as number
-    const size = batch.length[i] as number
-    const first = u8(batch.bytes, at)
-    const headerSize = opcodeOf(first) === P_DATA_V2 ? 4 : 1
+  /**
+   * Opens the run of data packets of one key that begins at slot `from`: each becomes its IP packet,
+   * or empty. Returns where the run ends.
+   */
+  receive(batch: PacketBatch, from: number, limit: number, now: Millis): number {
+    const first = u8(batch.bytes, batch.offset[from] as number)
+    let to = from + 1
+    while (to < limit && this.#sameRun(batch, to, first)) to++
     const key = this.#keys[keyIdOf(first)]
-    if (key === undefined || size <= headerSize) {
-      this.#drop(batch, i, size <= headerSize ? 'malformed' : 'session')
-      return
+    if (key === undefined) {
+      for (let i = from; i < to; i++) this.#drop(batch, i, 'session')
+      return to
     }
-    const packetId = key.cipher.open(batch, i, headerSize)
-    if (packetId < 0) {
-      this.#drop(batch, i, 'forged')
-    } else if (!key.replay.accept(packetId)) {
-      this.#drop(batch, i, 'replay')
-    } else {
-      this.lastReceived = now
-      this.#counters.bytesIn += size
-      this.#counters.packetsIn++
-      if (key === this.#next) this.#switch()
-      this.#opened(key, batch, i)
+    if (this.#ids.length < batch.capacity) this.#ids = new Float64Array(batch.capacity)
+    let size = 0
+    for (let i = from; i < to; i++) size += batch.length[i] as number
+    const headerSize = opcodeOf(first) === P_DATA_V2 ? 4 : 1
+    key.cipher.open(batch, from, to, headerSize, this.#ids)
+    let authentic = 0
+    for (let i = from; i < to; i++) {
+      if ((batch.length[i] as number) < 0) this.#drop(batch, i, 'forged')
+      else if (!key.replay.accept(this.#ids[i] as number)) this.#drop(batch, i, 'replay')
+      else {
+        authentic++
+        this.#opened(key, batch, i)
+      }
     }
+    if (authentic === 0) return to
+    this.lastReceived = now
+    this.#counters.bytesIn += size
+    this.#counters.packetsIn += authentic
+    if (key === this.#next) this.#switch()
+    return to
   }
 
-  /** Seals slot `i`, which holds an IP packet. */
-  transmit(batch: PacketBatch, i: number, to: Bytes, now: Millis): void {
+  /** Seals the IP packets in slots `from` … `to`-1; empty slots stay so. */
+  transmit(batch: PacketBatch, from: number, to: number, address: Bytes, now: Millis): void {
     const key = this.#sending
-    if (key === undefined || key.nextPacketId > LAST_PACKET_ID) {
-      this.#drop(batch, i, 'down')
+    if (key === undefined) {
+      for (let i = from; i < to; i++)
+        if ((batch.length[i] as number) > 0) this.#drop(batch, i, 'down')
       return
     }
-    addStub(key.stub, batch, i)
-    if (!key.cipher.seal(batch, i, key.header, key.nextPacketId)) {
-      this.#drop(batch, i, 'outgoing')
-      return
+    if (key.stub !== 'none') {
+      for (let i = from; i < to; i++) {
+        if ((batch.length[i] as number) > 0) addStub(key.stub, batch, i)
+      }
     }
-    key.nextPacketId++
-    batch.address.set(to, i * ADDRESS_SIZE)
-    this.lastSent = now
-    this.#counters.bytesOut += batch.length[i] as number
-    this.#counters.packetsOut++
+    key.nextPacketId = key.cipher.seal(batch, from, to, key.header, key.nextPacketId)
+    for (let i = from; i < to; i++) {
+      const length = batch.length[i] as number
+      if (length < 0) this.#drop(batch, i, 'outgoing')
+      if (length <= 0) continue
+      batch.address.set(address, i * ADDRESS_SIZE)
+      this.lastSent = now
+      this.#counters.bytesOut += length
+      this.#counters.packetsOut++
+    }
   }
 
   /** Appends a ping to a batch that is not full. */
@@ -185,7 +201,17 @@ export class DataChannel {
     const slot = batch.count
     // Noted even when it can't be sent: what is due must not stay due.
     this.lastSent = now
-    if (batch.push(payload)) this.transmit(batch, slot, to, now)
+    if (batch.push(payload)) this.transmit(batch, slot, slot + 1, to, now)
+  }
+
+  #forget(id: number): void {
+    this.#keys[id]?.cipher.destroy()
+    this.#keys[id] = undefined
+  }
+
+  #sameRun(batch: PacketBatch, i: number, first: number): boolean {
+    const length = batch.length[i] as number
+    return length > 0 && u8(batch.bytes, batch.offset[i] as number) === first
   }
 
   #switch(): void {
@@ -213,15 +239,7 @@ export class DataChannel {
   #drop(
     batch: PacketBatch,
     i: number,
-    why:
-      | 'malformed'
-      | 'session'
-      | 'forged'
-      | 'replay'
-      | 'compressed'
-      | 'packet'
-      | 'down'
-      | 'outgoing',
+    why: 'session' | 'forged' | 'replay' | 'compressed' | 'packet' | 'down' | 'outgoing',
   ): void {
     this.#counters.drops[why]++
     batch.length[i] = 0

@@ -10,15 +10,24 @@ export interface DataCipher {
   /** Bytes that sealing adds at most, without the header. */
   readonly overhead: number
   /**
-   * Seals slot `i` in place behind `header` (first byte, and the peer id of P_DATA_V2): offset and
-   * length then span the datagram. False: it does not fit.
+   * Seals slots `from` … `to`-1 in place behind `header` (first byte, and the peer id of P_DATA_V2),
+   * with packet ids from `packetId` on: offset and length then span the datagram. Empty slots are
+   * skipped and take no id; one that does not fit gets length -1. Returns the next packet id.
    */
-  seal(batch: PacketBatch, i: number, header: Bytes, packetId: number): boolean
+  seal(batch: PacketBatch, from: number, to: number, header: Bytes, packetId: number): number
   /**
-   * Opens slot `i` in place, whose header is `headerSize` bytes: offset and length then span the
-   * payload. Returns the packet id, -1 for a forgery or what is too short.
+   * Opens slots `from` … `to`-1 in place, whose headers are `headerSize` bytes: offset and length then
+   * span the payload, `packetIds[i]` is its id. A forgery and what is too short gets length -1.
    */
-  open(batch: PacketBatch, i: number, headerSize: number): number
+  open(
+    batch: PacketBatch,
+    from: number,
+    to: number,
+    headerSize: number,
+    packetIds: Float64Array,
+  ): void
+  /** Forgets the keys. */
+  destroy(): void
 }
 
 const AEAD = {

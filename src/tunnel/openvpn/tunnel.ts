@@ -117,25 +117,25 @@ class OpenvpnTunnel implements PacketTunnel {
   }
 
   receive(batch: PacketBatch, now: Millis): void {
-    for (let i = 0; i < batch.count; i++) {
-      const connection = this.#connection
-      if ((batch.length[i] as number) <= 0) continue
-      if (connection === undefined || !this.#open) {
-        this.#counters.drops.session++
-        batch.length[i] = 0
-      } else connection.receive(batch, i, now)
+    const connection = this.#connection
+    if (connection !== undefined && this.#open) {
+      connection.receive(batch, now)
+      this.#look(now)
+      return
     }
-    this.#look(now)
+    for (let i = 0; i < batch.count; i++)
+      if ((batch.length[i] as number) > 0) this.#drop(batch, i, 'session')
   }
 
   transmit(batch: PacketBatch, now: Millis): void {
     const connection = this.#connection
+    const up = connection?.up === true && this.#open
     for (let i = 0; i < batch.count; i++) {
       if ((batch.length[i] as number) <= 0) continue
-      if (connection === undefined || !this.#open) this.#drop(batch, i, 'down')
+      if (!up) this.#drop(batch, i, 'down')
       else if (!this.#leadsIn(batch, i)) this.#drop(batch, i, 'route')
-      else connection.transmit(batch, i, now)
     }
+    if (up) connection.transmit(batch, 0, batch.count, now)
   }
 
   poll(batch: PacketBatch, now: Millis): void {
@@ -343,7 +343,7 @@ class OpenvpnTunnel implements PacketTunnel {
     return this.#reachable?.hasAt(v6 ? 6 : 4, batch.bytes, at + (v6 ? 24 : 16)) ?? false
   }
 
-  #drop(batch: PacketBatch, i: number, why: 'down' | 'route'): void {
+  #drop(batch: PacketBatch, i: number, why: 'down' | 'route' | 'session'): void {
     this.#counters.drops[why]++
     batch.length[i] = 0
   }

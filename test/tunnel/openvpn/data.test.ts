@@ -76,7 +76,7 @@ class Pair {
 function sealed(from: DataChannel, bytes: Uint8Array, now = 0): Uint8Array {
   const batch = new PacketBatch({ capacity: 1, packetSize: 1600 })
   batch.push(bytes)
-  from.transmit(batch, 0, TO, now)
+  from.transmit(batch, 0, 1, TO, now)
   return Uint8Array.from(batch.view(0))
 }
 
@@ -88,7 +88,7 @@ function opened(to: DataChannel, datagram: Uint8Array, now = 0): Uint8Array {
   batch.offset[0] = 4
   batch.length[0] = datagram.length
   batch.count = 1
-  to.receive(batch, 0, now)
+  to.receive(batch, 0, 1, now)
   const around = [...batch.bytes.subarray(0, 4), ...batch.bytes.subarray(-4)]
   if (around.some((byte) => byte !== 0xee)) throw new Error('a neighbour was changed')
   return Uint8Array.from(batch.view(0))

@@ -81,7 +81,7 @@ export class ToyServer {
     if (isData(opcode)) {
       const batch = new PacketBatch({ capacity: 1, packetSize: 1700 })
       batch.push(datagram)
-      this.data.receive(batch, 0, now)
+      this.data.receive(batch, 0, 1, now)
       if ((batch.length[0] as number) > 0) this.packets.push(Uint8Array.from(batch.view(0)))
       return
     }
@@ -172,7 +172,7 @@ export class ToyServer {
   sealed(packet: Uint8Array, now: number): Uint8Array {
     const batch = new PacketBatch({ capacity: 1, packetSize: 1700 })
     batch.push(packet)
-    this.data.transmit(batch, 0, new Uint8Array(ADDRESS_SIZE), now)
+    this.data.transmit(batch, 0, 1, new Uint8Array(ADDRESS_SIZE), now)
     return Uint8Array.from(batch.view(0))
   }
 
