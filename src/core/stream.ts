@@ -27,9 +27,15 @@ export interface ByteStream {
   onReadable: () => void
   /** Room to write again after a short write. Never called from inside a method of the stream. */
   onWritable: () => void
-  /** Called once, last: both directions done (no error), or the connection failed. What was not read may still be read. */
+  /**
+   * Called once, last: both directions done (no error), or the connection failed. What was not read may
+   * still be read. A close that comes while this is `unattended` waits for the handler that is set next.
+   */
   onClose: (error?: PvpnError) => void
 }
+
+/** The `onClose` of a stream on its way from who opened it to who will use it. */
+export function unattended(): void {}
 
 /** Datagrams inside an environment: one local port, any remote. */
 export interface DatagramPort {

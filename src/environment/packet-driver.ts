@@ -33,6 +33,8 @@ export class PacketDriver {
   #turning = false
   #scheduled = false
   #closed = false
+  /** Closed from inside of a turn: done when the turn ends. */
+  #closing = false
   #cancelTimer: (() => void) | undefined
   #timerAt: Millis = Number.POSITIVE_INFINITY
 
@@ -59,9 +61,14 @@ export class PacketDriver {
   /** Closes the tunnel and the socket; the last datagrams are sent if the kernel takes them at once. */
   close(): void {
     if (this.#closed) return
+    if (this.#turning) {
+      this.#closing = true
+      return
+    }
     const now = this.#o.clock.now()
     this.#o.tunnel.close(now)
     this.#turn(now)
+    if (this.#closed) return
     this.#closed = true
     this.#cancelTimer?.()
     this.#o.socket.close()
@@ -102,7 +109,10 @@ export class PacketDriver {
     } finally {
       this.#turning = false
     }
-    this.#arm()
+    if (this.#closing) {
+      this.#closing = false
+      this.close()
+    } else this.#arm()
   }
 
   #events(now: Millis): void {

@@ -10,7 +10,12 @@ import type { Logger } from '../core/log.js'
 import type { ManagedEnvironment, PacketCounts, TunnelStatus } from '../core/managed-environment.js'
 import type { DnsOptions } from '../core/options.js'
 import { parseSocketAddress } from '../core/socket-address.js'
-import type { ByteStream, DatagramPort, StreamListener } from '../core/stream.js'
+import {
+  type ByteStream,
+  type DatagramPort,
+  type StreamListener,
+  unattended,
+} from '../core/stream.js'
 import type { PacketTunnel, TunnelEvent } from '../core/tunnel.js'
 import type { Bytes, Clock, Endpoint, LinkInfo, Random, Target } from '../core/types.js'
 import type { Stack, TcpSocket } from '../stack/contract.js'
@@ -118,6 +123,8 @@ export class PacketEnvironment implements ManagedEnvironment {
   async stop(): Promise<void> {
     this.#states.stopped()
     this.#resolver.close()
+    // Without an address connections are closed with ERR_DOWN, those under way too; the last turn tells them.
+    this.#o.stack.configure({ ...this.#link, addresses: [] }, this.#o.clock.now())
     this.#driver.close()
   }
 
@@ -242,6 +249,8 @@ function connected(socket: TcpSocket, signal: AbortSignal): Promise<ByteStream> 
     signal.addEventListener('abort', onAbort, { once: true })
     socket.onConnect = () => {
       signal.removeEventListener('abort', onAbort)
+      // The one who dials gets the stream some promises later: a close in between is for them.
+      socket.onClose = unattended
       resolve(socket)
     }
     socket.onClose = (error) => {

@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net'
 import type { PvpnError } from '../core/errors.js'
 import { plainAddress } from '../core/listen-address.js'
-import type { ByteStream } from '../core/stream.js'
+import { type ByteStream, unattended } from '../core/stream.js'
 import type { Bytes, Endpoint } from '../core/types.js'
 import { resetSocket } from './socket-reset.js'
 import { fromSystemError } from './system-error.js'
@@ -19,9 +19,11 @@ class SocketStream implements ByteStream {
   ended = false
   onReadable: () => void = ignore
   onWritable: () => void = ignore
-  onClose: (error?: PvpnError) => void = ignore
   readonly #socket: Socket
   #short = false
+  #onClose: (error?: PvpnError) => void = unattended
+  #closed = false
+  /** The close was told, or is not to be told. */
   #finished = false
   #error: PvpnError | undefined
 
@@ -46,10 +48,18 @@ class SocketStream implements ByteStream {
       this.#error ??= fromSystemError(error, 'connection')
     })
     socket.on('close', () => {
-      if (this.#finished) return
-      this.#finished = true
-      this.onClose(this.#error)
+      this.#closed = true
+      this.#tellClose()
     })
+  }
+
+  get onClose(): (error?: PvpnError) => void {
+    return this.#onClose
+  }
+
+  set onClose(handler: (error?: PvpnError) => void) {
+    this.#onClose = handler
+    if (this.#closed) queueMicrotask(() => this.#tellClose())
   }
 
   write(bytes: Bytes): number {
@@ -75,6 +85,12 @@ class SocketStream implements ByteStream {
   abort(): void {
     this.#finished = true
     resetSocket(this.#socket)
+  }
+
+  #tellClose(): void {
+    if (this.#finished || this.#onClose === unattended) return
+    this.#finished = true
+    this.#onClose(this.#error)
   }
 }
 

@@ -1,7 +1,7 @@
 /** A Node stream over a ByteStream, for what insists on one: node:http, node:tls. */
 import { Duplex } from 'node:stream'
 import type { PvpnError } from '../core/errors.js'
-import type { ByteStream } from '../core/stream.js'
+import { type ByteStream, unattended } from '../core/stream.js'
 import type { Bytes } from '../core/types.js'
 
 type Callback = (error?: Error | null) => void
@@ -36,7 +36,7 @@ export class StreamDuplex extends Duplex {
     const unread: Buffer | null = this.read()
     this.stream.onReadable = ignore
     this.stream.onWritable = ignore
-    this.stream.onClose = ignore
+    this.stream.onClose = unattended
     this.destroy()
     return unread ?? undefined
   }

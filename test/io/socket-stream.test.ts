@@ -141,3 +141,22 @@ t.test('dialling tells what failed', async (t) => {
   late.abort()
   t.match(await refused, /^ERR_(ABORTED|REFUSED)$/)
 })
+
+t.test('a reset before the user attends is told when he does, once', async (t) => {
+  let accepted: Socket | undefined
+  const { port } = await startServer(t, (socket) => {
+    accepted = socket
+  })
+  const stream = await connectHost({ host: '127.0.0.1', port }, { timeout: 5000 })
+  await eventually(() => accepted !== undefined)
+  accepted?.resetAndDestroy()
+  await eventually(() => stream.write(Buffer.from('x')) === 0, 'the reset')
+  await new Promise((resolve) => setImmediate(resolve))
+  const closes: (string | undefined)[] = []
+  stream.onClose = (error) => closes.push(error?.code)
+  t.same(closes, [], 'not from inside of the assignment')
+  await eventually(() => closes.length > 0)
+  stream.onClose = (error) => closes.push(`${error?.code} again`)
+  await new Promise((resolve) => setImmediate(resolve))
+  t.same(closes, ['ERR_RESET'])
+})

@@ -5,6 +5,7 @@
  */
 import { PvpnError } from '../../core/errors.js'
 import { formatIp } from '../../core/ip.js'
+import { unattended } from '../../core/stream.js'
 import type { Bytes, Endpoint, Millis } from '../../core/types.js'
 import { TCP_ACK, TCP_RST } from '../../wire/tcp.js'
 import type { TcpSocket, TcpState } from '../contract.js'
@@ -56,7 +57,6 @@ export class Connection implements TcpSocket {
   onConnect: () => void = ignore
   onReadable: () => void = ignore
   onWritable: () => void = ignore
-  onClose: (error?: PvpnError) => void = ignore
 
   readonly stack: TcpContext
   readonly localIp: Bytes
@@ -79,7 +79,10 @@ export class Connection implements TcpSocket {
   error: PvpnError | undefined
   /** An ICMP error that may explain a later time-out. */
   softError: PvpnError | undefined
+  #onClose: (error?: PvpnError) => void = unattended
   #closeTold = false
+  /** The close came while nobody attended. */
+  #closeWaits = false
   #shortWrite = false
 
   // Sending
@@ -184,6 +187,15 @@ export class Connection implements TcpSocket {
     this.incoming = new ReceiveBuffer(stack.receiveMemory)
   }
 
+  get onClose(): (error?: PvpnError) => void {
+    return this.#onClose
+  }
+
+  set onClose(handler: (error?: PvpnError) => void) {
+    this.#onClose = handler
+    if (this.#closeWaits && handler !== unattended) this.tell(CLOSED)
+  }
+
   get local(): Endpoint {
     return { address: formatIp(this.localIp), port: this.localPort }
   }
@@ -274,6 +286,7 @@ export class Connection implements TcpSocket {
   /** Ends without a word to anybody. */
   abandon(): void {
     this.#closeTold = true
+    this.#closeWaits = false
     this.events = 0
     if (this.state !== 'CLOSED' && this.state !== 'TIME-WAIT') this.#drop()
     this.incoming.release()
@@ -340,8 +353,10 @@ export class Connection implements TcpSocket {
     if (events & READABLE && !this.#closeTold) this.onReadable()
     if (events & WRITABLE && !this.#closeTold) this.onWritable()
     if (events & CLOSED && !this.#closeTold) {
+      this.#closeWaits = this.#onClose === unattended
+      if (this.#closeWaits) return
       this.#closeTold = true
-      this.onClose(this.error)
+      this.#onClose(this.error)
     }
   }
 
