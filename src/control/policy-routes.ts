@@ -21,14 +21,24 @@ export function addPolicy(app: FastifyInstance, { policy, guardOf }: PolicyRoute
       return reply.type('application/x-ns-proxy-autoconfig').send(text)
     })
   }
+  // Who talks to whom is the owner's to know, and a question may start an environment: not every local user's.
+  const needsToken = async (request: FastifyRequest, reply: FastifyReply) => {
+    const guarded = guardOf(request)
+    if (guarded === undefined || holdsToken(request.headers, guarded)) return
+    reply.header('www-authenticate', 'Bearer realm="pvpn"')
+    return fail(reply, 401, 'ERR_AUTH', 'this needs the bearer token')
+  }
   app.get<{ Querystring: Omit<PolicyQuestion, 'port'> & { port: string } }>(
     '/api/v1/policy/explain',
     {
+      onRequest: needsToken,
       schema: {
-        summary: 'Which environment would serve a request at the policy port, and why',
+        summary:
+          'Which environment would serve a request at the policy port, and why; needs the token',
         querystring: schemas.policyQuestion,
         response: {
           200: schemas.policyExplanation,
+          401: schemas.failure,
           404: schemas.failure,
           503: schemas.failure,
         },
@@ -49,20 +59,13 @@ export function addPolicy(app: FastifyInstance, { policy, guardOf }: PolicyRoute
   app.get(
     '/api/v1/policy/decisions',
     {
+      onRequest: needsToken,
       schema: {
         summary: 'The last decisions of the policy port, the newest first; needs the token',
         response: { 200: schemas.policyDecisions, 401: schemas.failure },
       },
     },
-    async (request, reply) => {
-      // Who talks to whom is the owner's to know, not every local user's.
-      const guarded = guardOf(request)
-      if (guarded !== undefined && !holdsToken(request.headers, guarded)) {
-        reply.header('www-authenticate', 'Bearer realm="pvpn"')
-        return fail(reply, 401, 'ERR_AUTH', 'this needs the bearer token')
-      }
-      return policy.recent
-    },
+    async () => policy.recent,
   )
 }
 

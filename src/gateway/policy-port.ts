@@ -27,6 +27,8 @@ export interface PolicyEnvironments {
   client(environment: string, handed: HandedConnection, socket: Socket): boolean
   /** The name's addresses inside; none: no such name. */
   resolve(environment: string, host: string): Promise<readonly string[]>
+  /** Its search domains, as far as they are known now. */
+  search(environment: string): readonly string[]
 }
 
 export class PolicyPort implements Policy {
@@ -55,7 +57,8 @@ export class PolicyPort implements Policy {
   }
 
   pac(reader: Socket): PacFile {
-    return pacFile(this.#options ?? NOTHING, this.#callers.reader(reader))
+    const search = (name: string) => this.#environments.search(name)
+    return pacFile({ ...(this.#options ?? NOTHING), search }, this.#callers.reader(reader))
   }
 
   /** Follows the configuration; connections that were handed over are not touched. Returns problems in words. */

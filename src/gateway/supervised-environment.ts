@@ -24,6 +24,7 @@ import { StandbyClients } from './standby-clients.js'
 import { StandbyPorts } from './standby-ports.js'
 import { statusWithoutProcess, withError } from './status.js'
 import { DEFAULT_TIMINGS, type Timings } from './timings.js'
+import { Waiters } from './waiters.js'
 
 type Phase = 'idle' | 'booting' | 'running' | 'stopping' | 'waiting'
 
@@ -60,8 +61,8 @@ export class SupervisedEnvironment {
   #restarts = 0
   /** The one timer of the phase: boot or listen time-out, back-off, stop grace. */
   #timer: NodeJS.Timeout | undefined
-  #idle: (() => void)[] = []
-  readonly #settling = new Set<() => void>()
+  readonly #idle = new Waiters()
+  readonly #settling = new Waiters()
 
   constructor(options: EnvironmentOptions, context: SupervisionOptions) {
     this.#options = options
@@ -95,6 +96,11 @@ export class SupervisedEnvironment {
 
   get pid(): number | undefined {
     return this.#process?.pid
+  }
+
+  /** Search domains of its resolver, as it said last. */
+  get search(): readonly string[] {
+    return this.#process?.last?.status.dns.search ?? []
   }
 
   get #stopping(): boolean {
@@ -154,11 +160,11 @@ export class SupervisedEnvironment {
         })
         // Its listeners close first: the port is answered again while the rest winds up.
         void this.#ports.hold(this.#options.listen)
-        await this.#untilIdle()
+        await this.#idle.wait()
         break
       }
       case 'stopping':
-        await this.#untilIdle()
+        await this.#idle.wait()
         break
       default:
         this.#phase satisfies never
@@ -224,7 +230,7 @@ export class SupervisedEnvironment {
   async resolve(host: string): Promise<readonly string[]> {
     this.#wake()
     const timeout = this.#options.connectTimeout * 1000
-    if (this.#options.start === 'on-demand' && !this.settled) await this.#untilSettled(timeout)
+    if (this.#options.start === 'on-demand' && !this.settled) await this.#settling.wait(timeout)
     if (this.#phase !== 'running' || this.#process === undefined) {
       const { code, message } = this.#reason()
       throw new PvpnError(code as ErrorCode, `environment ${this.name}: ${message}`)
@@ -240,18 +246,6 @@ export class SupervisedEnvironment {
   /** A first connection starts it, when it is to be started so. */
   #wake(): void {
     if (this.#armed && this.#phase === 'idle') this.start()
-  }
-
-  #untilSettled(timeout: number): Promise<void> {
-    return new Promise((resolve) => {
-      const done = () => {
-        clearTimeout(timer)
-        this.#settling.delete(done)
-        resolve()
-      }
-      const timer = setTimeout(done, timeout)
-      this.#settling.add(done)
-    })
   }
 
   async #boot(): Promise<void> {
@@ -367,11 +361,7 @@ export class SupervisedEnvironment {
     this.#failures = 0
     void this.#ports.hold(this.#options.listen)
     this.#show('stopped', null)
-    for (const resolve of this.#idle.splice(0)) resolve()
-  }
-
-  #untilIdle(): Promise<void> {
-    return new Promise((resolve) => this.#idle.push(resolve))
+    this.#idle.release()
   }
 
   /** Waiting clients go to the process once it is up or can say why not. */
@@ -399,7 +389,7 @@ export class SupervisedEnvironment {
       error?.message === this.#error?.message
     this.#state = state
     this.#error = error
-    if (this.settled) for (const done of [...this.#settling]) done()
+    if (this.settled) this.#settling.release()
     if (!same) this.onChange()
   }
 

@@ -132,6 +132,10 @@ export class Supervisor implements Gateway, PolicyEnvironments {
     return environment.resolve(host)
   }
 
+  search(name: string): readonly string[] {
+    return this.#environments.get(name)?.search ?? []
+  }
+
   listen(listener: (event: GatewayEvent) => void): (() => void) | undefined {
     if (this.#listeners.size >= EVENT_LISTENERS) return undefined
     this.#listeners.add(listener)

@@ -12,6 +12,8 @@ import { parseAbsoluteTarget, parseAuthority } from '../wire/http-target.js'
 import type { Parsed } from '../wire/parsed.js'
 import type { ClientReader } from './client-reader.js'
 import type { Connection } from './connection.js'
+import { badRequest } from './http-admission.js'
+import { encodeAnswer, errorAnswer } from './http-error.js'
 import { type HttpHead, parseHttpHead } from './http-head.js'
 import { MAX_HTTP_HEAD } from './limits.js'
 import { checkTarget, type ListenerContext } from './listener-context.js'
@@ -81,11 +83,15 @@ export async function divertHttp(
 ): Promise<boolean> {
   // Never served here, whatever comes: not even what only the other parser understands.
   connection.refusal = new PvpnError('ERR_DENIED', 'the request cannot be understood')
+  connection.onDeadline = (now) => {
+    const late = badRequest('the request did not come to its end in time', 'Try again.', 408)
+    connection.refuse(encodeAnswer(errorAnswer(context.place, late, undefined)), now, reader)
+  }
   let head: HttpHead
   try {
     head = await reader.parse((bytes) => parseHttpHead(bytes, MAX_HTTP_HEAD))
   } catch {
-    return false
+    return connection.socket.writableEnded
   }
   const target = targetOf(head)
   if (target === undefined || !admits(context, connection, head)) return false

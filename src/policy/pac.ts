@@ -41,11 +41,14 @@ export function isBrowser(path: string): boolean {
   return BROWSER.test(path.slice(path.lastIndexOf('/') + 1))
 }
 
+/** What the file is made of. */
+export interface PacSource extends Pick<GatewayOptions, 'environments' | 'policy' | 'control'> {
+  /** Search domains that an environment's tunnel has brought. */
+  readonly search?: (environment: string) => readonly string[]
+}
+
 /** `FindProxyForURL` for this configuration and this reader. */
-export function pacFile(
-  options: Pick<GatewayOptions, 'environments' | 'policy' | 'control'>,
-  reader: PacReader = {},
-): PacFile {
+export function pacFile(options: PacSource, reader: PacReader = {}): PacFile {
   const text = new PacWriter(options, reader).text()
   const digest = createHash('sha256').update(text).digest('base64url').slice(0, 22)
   return { text, etag: `"${digest}"` }
@@ -63,13 +66,12 @@ class PacWriter {
   readonly #environments: readonly EnvironmentOptions[]
   readonly #policy: PolicyOptions | undefined
   readonly #reader: PacReader
+  readonly #search: (environment: string) => readonly string[]
   /** What takes everything that a browser may not decide, and refuses what nobody takes. */
   readonly #fallback: string
 
-  constructor(
-    { environments, policy, control }: Pick<GatewayOptions, 'environments' | 'policy' | 'control'>,
-    reader: PacReader,
-  ) {
+  constructor({ environments, policy, control, search }: PacSource, reader: PacReader) {
+    this.#search = search ?? (() => [])
     this.#reader = reader
     this.#environments = environments
     this.#policy = policy
@@ -127,7 +129,8 @@ class PacWriter {
       owners.set(test, (owners.get(test) ?? new Set()).add(environment))
     }
     for (const { name, dns, tunnel } of this.#environments) {
-      const search = dns.search ?? (tunnel.type === 'wireguard' ? tunnel.search : [])
+      const brought = tunnel.type === 'wireguard' ? tunnel.search : []
+      const search = dns.search ?? [...new Set([...brought, ...this.#search(name)])]
       for (const host of Object.keys(dns.hosts)) claim(domainTest(host), name)
       for (const zone of [...Object.keys(dns.zones), ...search]) {
         const suffix = zone.toLowerCase().replace(/\.$/, '')

@@ -65,8 +65,8 @@ t.test('the PAC file under both names, with a tag that spares a second transfer'
 })
 
 t.test('explanations, and what there is nobody to explain', async (t) => {
-  const { port, get } = await opened(t)
-  const ask = (query: string) => get({ port }, `/api/v1/policy/explain?${query}`)
+  const { socketPath, get } = await opened(t)
+  const ask = (query: string) => get({ socketPath }, `/api/v1/policy/explain?${query}`)
   const answer = await ask('host=git.example&port=443&program=/bin/x')
   t.equal(answer.status, 200)
   t.match(JSON.parse(answer.text), {
@@ -87,6 +87,7 @@ t.test('decisions are the owner’s: by the socket, or with the token', async (t
   const { port, socketPath, get } = await opened(t)
   const path = '/api/v1/policy/decisions'
   t.equal((await get({ port }, path)).status, 401)
+  t.equal((await get({ port }, '/api/v1/policy/explain?host=a&port=1')).status, 401)
   t.equal((await get({ port }, path, { authorization: 'Bearer other' })).status, 401)
   for (const answer of [
     await get({ socketPath }, path),

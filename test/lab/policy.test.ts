@@ -90,6 +90,17 @@ t.test(
       t.match(await get('http://203.0.113.2/'), /403[\s\S]*no rule of the policy allows/)
     })
 
+    await t.test('explain and pac ask the running gateway', async (t) => {
+      const explain = async (...args: string[]) => (await gateway.pvpn('explain', ...args)).stdout
+      const third = await explain('third.home.example:80')
+      t.match(third, /^third\.home\.example:80 → home\n {2}by .*pvpn\.yaml:19\n/)
+      t.match(third, /asked home for the rule at .*:19: 192\.168\.13\.10\n/)
+      t.match(await explain(WEB, '--user', 'daemon'), /→ office\n {2}by .*:17\n/)
+      t.match(await explain(`http://${WEB}/`, '--program', 'curl'), /→ site\n {2}by .*:16\n/)
+      const pac = await gateway.pvpn('pac', '--explain', 'https://x.office.example/')
+      t.equal(pac.stdout, `PROXY 127.0.0.1:${PORTS.office}\n`)
+    })
+
     await t.test('names that choose: both sites in one command', async (t) => {
       const urls = ['office', 'site', 'office'].map((s) => `http://${WEB}.${s}.pvpn.internal/`)
       for (const how of [PROXY, `socks5h://127.0.0.1:${POLICY}`]) {

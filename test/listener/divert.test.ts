@@ -16,7 +16,7 @@ import { RawClient, startProxy } from '../support/proxy.js'
 const ALLOWED: Target = { host: 'allowed.example', port: 80 }
 
 /** Everything but ALLOWED is refused; `dialled` is what was reached all the same. */
-async function gateway(t: Test) {
+async function gateway(t: Test, timeouts = {}) {
   const dialled: Target[] = []
   const environment = fakeEnvironment({
     dial: async (target) => {
@@ -27,6 +27,7 @@ async function gateway(t: Test) {
   const inside = await startProxy(t, { environment })
   const outside = await startProxy(t, {
     place: 'policy port',
+    timeouts,
     route: () => {
       throw new Error('nothing is served here')
     },
@@ -103,6 +104,16 @@ t.test('what was allowed is reached under its true name, once', async (t) => {
     dialled,
     [0, 4, 5, 7, 8, 9].map(() => ({ host: 'true.example', port: 80 })),
   )
+})
+
+t.test('a head that does not come to its end is answered, and closed', async (t) => {
+  const { port } = await gateway(t, { head: 50 })
+  const client = await RawClient.open(port)
+  client.send('GET http://allowed.example/ HTTP/1.1\r\nHost:')
+  t.match(await client.rest(), /^HTTP\/1.1 408 /)
+  const socks = await RawClient.open(port)
+  socks.send([5, 1])
+  await socks.until(() => socks.closed, 'the end')
 })
 
 t.setTimeout(2 * FUZZ_MS + 30_000)
