@@ -229,16 +229,29 @@ export class PacketEnvironment implements ManagedEnvironment {
     signal.throwIfAborted()
     const ip = parseIp(endpoint.address)
     if (ip === undefined || !this.#o.tunnel.routes(ip)) {
+      const { why, hint } = NO_ROUTE[this.#o.tunnelType === 'wireguard' ? 'wireguard' : 'other']
       throw new PvpnError(
         'ERR_NET_UNREACHABLE',
-        `${formatHostPort(endpoint.address, endpoint.port)} is not reachable in environment "${this.name}": no AllowedIPs of a peer has it`,
-        { hint: "add the network to AllowedIPs in the tunnel's file" },
+        `${formatHostPort(endpoint.address, endpoint.port)} is not reachable in environment "${this.name}": ${why}`,
+        { hint },
       )
     }
     const socket = this.#o.stack.connectTcp(endpoint, this.#o.clock.now())
     return await connected(socket, signal)
   }
 }
+
+/** Why nothing leads to an address, in the tunnel's own words. */
+const NO_ROUTE = {
+  wireguard: {
+    why: 'no AllowedIPs of a peer has it',
+    hint: "add the network to AllowedIPs in the tunnel's file",
+  },
+  other: {
+    why: 'the server gives no route to it',
+    hint: "add a route to the tunnel's file, or have the server push one",
+  },
+} as const
 
 function connected(socket: TcpSocket, signal: AbortSignal): Promise<ByteStream> {
   return new Promise((resolve, reject) => {

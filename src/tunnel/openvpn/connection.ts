@@ -3,7 +3,7 @@
  * the tunnel makes a new one for the next attempt.
  */
 import { u8 } from '../../core/bytes.js'
-import { PvpnError } from '../../core/errors.js'
+import type { PvpnError } from '../../core/errors.js'
 import type { OpenvpnOptions } from '../../core/options.js'
 import { ADDRESS_SIZE, type PacketBatch } from '../../core/packet-batch.js'
 import { sameSocketAddress } from '../../core/socket-address.js'
@@ -13,22 +13,31 @@ import { ControlChannel } from './control-channel.js'
 import type { Counters } from './counters.js'
 import type { Credentials } from './credentials.js'
 import { DataChannel } from './data-channel.js'
-import { type Failure, protocolBroken, retry, serverLeft, silent } from './failure.js'
+import {
+  type Failure,
+  handshakeTimeout,
+  protocolBroken,
+  retry,
+  serverLeft,
+  silent,
+} from './failure.js'
 import { encodeKeyMessage, type ServerItem, type ServerKeyMessage } from './key-method.js'
 import { OVPN_TLS_EVENTS } from './limits.js'
+import { Liveness } from './liveness.js'
 import { Negotiation, type TlsEvent } from './negotiation.js'
 import { isData, opcodeOf } from './opcode.js'
 import { optionsString, peerInfo } from './peer-info.js'
 import { handshakeTime, Phases } from './phases.js'
-import { PushedOptions } from './push-options.js'
+import { PushIntake } from './push-intake.js'
+import type { PushedOptions } from './push-options.js'
 import { readControlMessage } from './server-message.js'
-import { chooseCipher, deriveCipher, newKeySource, unacceptable } from './session-keys.js'
+import { chooseCipher, deriveCipher, newKeySource } from './session-keys.js'
 import {
-  DEFAULT_PING_RESTART,
   PUSH_REQUEST_FIRST,
   PUSH_REQUEST_INTERVAL,
   RENEGOTIATE_AFTER,
   RENEGOTIATE_RETRY,
+  TRANSITION_WINDOW,
 } from './timing.js'
 
 export interface ConnectionOptions {
@@ -57,13 +66,15 @@ export class Connection {
   readonly #control: ControlChannel
   readonly #data: DataChannel
   readonly #tlsEvents: { readonly negotiation: Negotiation; readonly event: TlsEvent }[] = []
-  readonly pushed = new PushedOptions()
+  readonly #intake: PushIntake
   readonly #phases: Phases
+  readonly #liveness: Liveness
   #askAt: Millis = NEVER
   #renegotiateAt: Millis = NEVER
   #negotiationEnds: Millis = NEVER
+  /** Of the renegotiations that have failed in a row. */
+  #firstFailure: Millis | undefined
   #cipher = ''
-  #pushDone = false
   #server: ServerKeyMessage | undefined
   #to: Bytes
   /** Set once; the connection is over then. */
@@ -75,6 +86,8 @@ export class Connection {
     this.#o = options
     this.#to = options.to
     this.#data = new DataChannel(options.counters)
+    this.#intake = new PushIntake(options.options, options.credentials)
+    this.#liveness = new Liveness(this.#data, this.pushed)
     this.#phases = new Phases(options.options, options.remote, now)
     this.#control = new ControlChannel({
       protection: options.options.protection,
@@ -84,12 +97,14 @@ export class Connection {
       negotiate: (keyId, opening, at) => this.#negotiate(keyId, opening, at),
       now,
     })
-    // What the file itself says of what may be pushed, the push may overwrite.
-    for (const [name = '', ...args] of options.options.directives) this.pushed.read(name, args)
   }
 
   get up(): boolean {
     return this.#phases.current === 'up'
+  }
+
+  get pushed(): PushedOptions {
+    return this.#intake.pushed
   }
 
   get overhead(): number {
@@ -136,7 +151,7 @@ export class Connection {
       batch.address.set(this.#to, slot * ADDRESS_SIZE)
       counters.bytesOut += datagram.length
     }
-    if (this.#pingAt() <= now && !batch.full) this.#data.ping(batch, this.#to, now)
+    if (this.#liveness.pingAt() <= now && !batch.full) this.#data.ping(batch, this.#to, now)
   }
 
   /** Appends the farewell, when the server wants one. */
@@ -155,8 +170,8 @@ export class Connection {
       this.#negotiationEnds,
       this.#control.deadline(),
       this.#data.deadline(),
-      this.#pingAt(),
-      this.#silentAt(),
+      this.#liveness.pingAt(),
+      this.#liveness.silentAt(),
     )
   }
 
@@ -165,17 +180,13 @@ export class Connection {
     if (this.failure !== undefined) return
     this.#data.tick(now)
     if (this.#phases.ends <= now) this.#end(this.#phases.tooLate())
-    else if (this.#silentAt() <= now) {
-      this.#end(retry(silent(this.#o.remote, this.#pingRestart())))
+    else if (this.#liveness.silentAt() <= now) {
+      this.#end(retry(silent(this.#o.remote, this.#liveness.patience)))
     } else if (this.#data.peerLeft) {
       this.#end(retry(serverLeft(this.#o.remote, 'has ended the connection'), SECOND))
     }
     if (this.#askAt <= now) this.#askForPush(now)
-    if (this.#negotiationEnds <= now) {
-      this.#control.abandon()
-      this.#negotiationEnds = NEVER
-      this.#renegotiateAt = now + RENEGOTIATE_RETRY
-    }
+    if (this.#negotiationEnds <= now) this.#negotiationFailed(now)
     if (this.up && (this.#renegotiateAt <= now || this.#data.exhausted)) {
       this.renegotiate(now)
     }
@@ -230,11 +241,20 @@ export class Connection {
   }
 
   #tlsFailed(negotiation: Negotiation, error: PvpnError): void {
-    // The keys there are go on; the next attempt may do.
     if (negotiation === this.#control.next) this.#negotiationEnds = 0
     else if (negotiation !== this.#control.current) return
     else if (this.up) this.#end(retry(error))
     else this.#end({ error, kind: error.code === 'ERR_AUTH' ? 'refused' : 'retry' })
+  }
+
+  /** The keys there are go on, but not for ever. */
+  #negotiationFailed(now: Millis): void {
+    this.#control.abandon()
+    this.#negotiationEnds = NEVER
+    this.#renegotiateAt = now + RENEGOTIATE_RETRY
+    this.#firstFailure ??= now
+    if (now - this.#firstFailure < TRANSITION_WINDOW) return
+    this.#end(retry(handshakeTimeout(this.#o.remote, TRANSITION_WINDOW)))
   }
 
   #broken(what: string): void {
@@ -272,6 +292,7 @@ export class Connection {
       this.#install(negotiation, item.message, now)
       this.#control.promote()
       this.#negotiationEnds = NEVER
+      this.#firstFailure = undefined
       this.#armRenegotiation(now)
     } else if (!this.up) {
       this.#server = item.message
@@ -294,45 +315,24 @@ export class Connection {
   }
 
   #push(text: string, more: boolean, now: Millis): void {
-    const { options, credentials } = this.#o
-    const { pushed } = this
-    if (this.#pushDone) {
-      // After a renegotiation a server may push a new token; nothing else is taken while up.
-      const late = new PushedOptions()
-      late.readMessage(text, { routeNoPull: true, filters: options.pullFilters })
-      if (late.authToken !== undefined) credentials.keepToken(late.authToken, late.authTokenUser)
-      return
-    }
-    const rules = { routeNoPull: options.routeNoPull, filters: options.pullFilters }
-    if (!pushed.readMessage(text, rules)) {
-      this.#broken('it pushes too many options')
-      return
-    }
-    if (more) return
-    this.#pushDone = true
-    if (pushed.authToken !== undefined) {
-      credentials.keepToken(pushed.authToken, pushed.authTokenUser)
-    }
-    if (pushed.rejected !== undefined) {
-      this.#end({ error: new PvpnError('ERR_CONFIG', pushed.rejected), kind: 'refused' })
-    } else this.#complete(now)
+    const outcome = this.#intake.take(text, more)
+    if (outcome === 'done') this.#complete(now)
+    else if (outcome === 'endless') this.#broken('it pushes too many options')
+    else if (outcome !== 'more') this.#end(outcome)
   }
 
   /** Keys and push are there. */
   #complete(now: Millis): void {
     const server = this.#server
-    const failure = unacceptable(this.pushed)
     const choice = chooseCipher(this.#o.options, this.pushed, server?.options ?? '')
-    if (failure !== undefined) this.#end(failure)
-    else if ('failure' in choice) this.#end(choice.failure)
+    if ('failure' in choice) this.#end(choice.failure)
     else if (server === undefined) this.#broken('it pushes before there are keys')
     else {
       this.#cipher = choice.name
       this.#install(this.#control.current, server, now)
       this.#phases.enter('up', now)
       this.#askAt = NEVER
-      this.#data.lastReceived = now
-      this.#data.lastSent = now
+      this.#liveness.begin(now)
       this.#armRenegotiation(now)
     }
   }
@@ -376,20 +376,6 @@ export class Connection {
     this.#data.lastReceived = now
     const answered = this.#control.current.answered
     if (this.#phases.current === 'reset' && answered) this.#phases.enter('handshake', now)
-  }
-
-  #pingRestart(): Millis {
-    return this.pushed.pingRestart ?? DEFAULT_PING_RESTART
-  }
-
-  #silentAt(): Millis {
-    const time = this.#pingRestart()
-    return !this.up || time === 0 ? NEVER : this.#data.lastReceived + time
-  }
-
-  #pingAt(): Millis {
-    const { ping } = this.pushed
-    return !this.up || !ping ? NEVER : this.#data.lastSent + ping
   }
 
   #isKnown(batch: PacketBatch, i: number): boolean {
