@@ -84,6 +84,11 @@ export class Wire {
     else this.clock.at(this.clock.now() + DELAY, () => this.#deliver(from, to, passed))
   }
 
+  /** Datagrams that nobody of ours has sent; they pass the filter. */
+  inject(from: string, to: string, bytes: readonly Bytes[]): void {
+    this.clock.at(this.clock.now() + DELAY, () => this.#deliver(from, to, bytes))
+  }
+
   release(): void {
     this.holding = false
     const held = this.#held.splice(0)
