@@ -62,7 +62,8 @@ class NodeTlsEngine implements TlsEngine {
     this.#records = new Duplex({
       read: () => undefined,
       write: (chunk: Buffer, _encoding, done) => {
-        if (!this.#ended) handlers.onOutput(Uint8Array.from(chunk))
+        const bytes = Uint8Array.from(chunk)
+        this.#later(() => handlers.onOutput(bytes))
         done()
       },
     })
@@ -75,14 +76,15 @@ class NodeTlsEngine implements TlsEngine {
     })
     this.#socket.once('secureConnect', () => this.#secured(options))
     this.#socket.on('data', (chunk: Buffer) => {
-      if (!this.#ended) handlers.onPlaintext(Uint8Array.from(chunk))
+      const bytes = Uint8Array.from(chunk)
+      this.#later(() => handlers.onPlaintext(bytes))
     })
     this.#socket.on('error', (error) => this.#end(tlsError(error)))
     this.#socket.on('close', () => {
       this.#end(new PvpnError('ERR_PROTOCOL', 'the server has ended TLS'))
     })
     const own = options.certificate === undefined ? undefined : ownExpiry(options.certificate)
-    if (own !== undefined) setImmediate(() => this.#end(own))
+    if (own !== undefined) this.#end(own)
   }
 
   input(bytes: Bytes): void {
@@ -108,14 +110,22 @@ class NodeTlsEngine implements TlsEngine {
   #secured(options: OpenvpnTlsOptions): void {
     if (this.#ended) return
     const error = verifyPeer(this.#socket, options, Date.now())
-    if (error === undefined) this.#handlers.onSecure()
+    if (error === undefined) this.#later(() => this.#handlers.onSecure())
     else this.#end(error)
   }
 
   #end(error: PvpnError): void {
-    if (this.#ended) return
-    this.close()
-    this.#handlers.onError(error)
+    this.#later(() => {
+      this.close()
+      this.#handlers.onError(error)
+    })
+  }
+
+  /** Behind the caller's back, and in order: what Node does at once must not come back during a call. */
+  #later(run: () => void): void {
+    queueMicrotask(() => {
+      if (!this.#ended) run()
+    })
   }
 }
 

@@ -95,7 +95,7 @@ t.test('every variant', { skip: labSkip(...OPENVPN_PROGRAMS), timeout: 300_000 }
       await gateway.pvpn('reload')
       await gateway.pvpn('restart', 'site')
       const up = await gateway.reaches('site', 'up', 20_000)
-      t.ok(up, `up: ${gateway.stderr.slice(-500)} ${up ? '' : lab.log}`)
+      t.ok(up, `up: ${gateway.stderr.slice(-300)} ${lab.log.slice(-300)}`)
       const [site, office, named, six] = await Promise.all([
         gateway.curl('site', `http://${WEB}/`),
         gateway.curl('office', `http://${WEB}/`),

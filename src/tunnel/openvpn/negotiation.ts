@@ -123,8 +123,13 @@ export class Negotiation {
   }
 
   deadline(): Millis {
-    if (this.#receiver.owesAcks || (this.#records.length > 0 && this.#sender.open)) return 0
+    if (this.#owesAcks || (this.#records.length > 0 && this.#sender.open)) return 0
     return this.#sender.deadline()
+  }
+
+  /** Acknowledgements wait for the message that carries the wrapped key: without it the server can't read them. */
+  get #owesAcks(): boolean {
+    return this.#receiver.owesAcks && !this.#wrappedKeyWanted
   }
 
   /** The next packet that is due. `room(opcode)`: bytes of payload that fit one. */
@@ -139,7 +144,7 @@ export class Negotiation {
       this.#sender.push(opcode, this.#cut(room(opcode)), now)
     }
     const message = this.#sender.take(now)
-    if (message === undefined && !this.#receiver.owesAcks) return undefined
+    if (message === undefined && !this.#owesAcks) return undefined
     const acks = peer === undefined ? [] : this.#receiver.takeAcks()
     if (message === undefined && acks.length === 0) return undefined
     return {

@@ -9,6 +9,8 @@ import { RETRANSMIT_FIRST, RETRANSMIT_LONGEST } from './timing.js'
 
 /** A later message acknowledged this often sends an earlier one again at once. */
 const OVERTAKEN = 3
+/** Acknowledgements of one packet, those repeated included (OpenVPN 2.6's number). */
+const REPEATED_ACKS = 4
 
 export interface Message {
   readonly id: number
@@ -71,6 +73,8 @@ export class ReliableReceiver {
   /** Messages ahead of the first missing one. */
   readonly #early = new Map<number, Message>()
   readonly #acks: number[] = []
+  /** Acknowledged before. */
+  #sent: readonly number[] = []
   #expected = 0
 
   /** False: outside of the window or seen before. What was seen before is acknowledged again. The payload is copied. */
@@ -95,9 +99,18 @@ export class ReliableReceiver {
     return this.#acks.length > 0
   }
 
-  /** The ids that the next packet acknowledges; forgotten here. */
+  /**
+   * The ids that the next packet acknowledges: what is owed, filled up with the last ones sent. A
+   * server with cookies looks at those of the first message, and an acknowledgement may get lost.
+   */
   takeAcks(most = MAX_ACKS): readonly number[] {
-    return this.#acks.splice(0, most)
+    const acks = this.#acks.splice(0, most)
+    for (const id of this.#sent) {
+      if (acks.length >= REPEATED_ACKS) break
+      if (!acks.includes(id)) acks.push(id)
+    }
+    this.#sent = acks.slice(-REPEATED_ACKS)
+    return acks
   }
 
   #acknowledge(id: number): void {

@@ -1,6 +1,7 @@
 /** The whole client against a server of the test's own, in virtual time. */
 import t from 'tap'
 import type { OpenvpnProtection } from '../../../src/core/options.js'
+import { P_CONTROL_V1 } from '../../../src/tunnel/openvpn/opcode.js'
 import { options, PUSH, packet, SEED, World } from './world.js'
 
 const KEY = Uint8Array.from({ length: 256 }, (_, i) => (i * 31 + 5) & 0xff)
@@ -222,5 +223,18 @@ t.test('closing says farewell when that is wanted', (t) => {
   world.run(1000)
   t.ok(world.server.data.peerLeft)
   t.equal(world.tunnel.deadline(), Number.POSITIVE_INFINITY)
+  t.end()
+})
+
+t.test('the first message acknowledges the reset, as servers with cookies demand', (t) => {
+  const world = new World(options(), { push: PUSH })
+  t.ok(up(world))
+  const first = world.up.find((datagram) => (datagram[0] as number) >>> 3 === P_CONTROL_V1)
+  t.same([...(first?.subarray(9, 14) ?? [])].slice(0, 1), [1], 'one acknowledgement')
+  t.same(
+    first?.slice(14, 22),
+    Uint8Array.of(8, 7, 6, 5, 4, 3, 2, 1),
+    "with the server's session id",
+  )
   t.end()
 })
