@@ -215,7 +215,7 @@ t.test('fuzz: whatever comes, packets are valid and what is held stays bounded',
     source: fc.nat(1),
   })
   fc.assert(
-    fc.property(fc.array(piece, { maxLength: 50 }), fc.nat(2000), (pieces, pass) => {
+    fc.property(fc.array(piece, { maxLength: 50, size: 'max' }), fc.nat(2000), (pieces, pass) => {
       now += pass
       r.tick(now)
       for (const p of pieces) {
