@@ -32,7 +32,7 @@ policy:
 `)
   t.strictSame(problems, [])
   const others =
-    'pvpn.yaml:22:9: a gateway that is not root sees the programs of its own user only: for others use "user"'
+    'pvpn.yaml:21:18: a gateway that is not root sees the programs of its own user only: for others use "user"'
   t.strictSame(warnings, process.getuid?.() === 0 ? [] : [others])
   const listen = (port: number) => ({ kind: 'tcp', address: '127.0.0.1', port }) as const
   const [office, home] = options?.environments ?? []
