@@ -31,6 +31,9 @@ export interface HappyEyeballsOptions {
   readonly signal?: AbortSignal
 }
 
+/** Why the rest of a dial is given up. */
+const DECIDED = new PvpnError('ERR_ABORTED', 'the dial is decided')
+
 /** A connection to the target, or a PvpnError whose code tells what all its addresses had to say. */
 export function dialHappyEyeballs(options: HappyEyeballsOptions): Promise<ByteStream> {
   return new Dial(options).run()
@@ -39,7 +42,8 @@ export function dialHappyEyeballs(options: HappyEyeballsOptions): Promise<ByteSt
 class Dial {
   readonly #options: HappyEyeballsOptions
   readonly #waiting: Record<4 | 6, string[]> = { 4: [], 6: [] }
-  readonly #resolveAbort = new AbortController()
+  /** While a name is resolved. */
+  #resolveAbort: AbortController | undefined
   readonly #failures: { readonly address: string; readonly error: PvpnError }[] = []
   /** Attempts under way, and how each is given up. */
   readonly #open = new Map<string, AbortController>()
@@ -86,6 +90,7 @@ class Dial {
       return
     }
     const [only] = families.length === 1 ? families : []
+    this.#resolveAbort = new AbortController()
     resolve(
       target.host,
       (addresses, family) => {
@@ -172,8 +177,9 @@ class Dial {
     this.#cancelNext?.()
     this.#cancelRelease?.()
     settle(outcome)
-    this.#resolveAbort.abort()
-    for (const abort of this.#open.values()) abort.abort()
+    // A reason of our own: without one an exception with a stack would be made each time.
+    if (this.#resolving) this.#resolveAbort?.abort(DECIDED)
+    for (const abort of this.#open.values()) abort.abort(DECIDED)
   }
 
   #timedOut(): PvpnError {

@@ -130,8 +130,8 @@ t.test('families take turns, 250 ms apart, until one answers', async (t) => {
   t.equal(at, 790)
   t.same(
     world.aborted.sort(),
-    ['192.0.2.1', '2001:db8::1', '2001:db8::2', 'web.example'],
-    'not the winner',
+    ['192.0.2.1', '2001:db8::1', '2001:db8::2'],
+    'not the winner, nor the look-up that is over',
   )
   t.equal(world.clock.pending, 0)
 })
@@ -290,7 +290,7 @@ t.test('given up by the caller', async (t) => {
   await world.clock.advance(300)
   abort.abort()
   await t.rejects(dial, { code: 'ERR_ABORTED' })
-  t.same(world.aborted.sort(), ['192.0.2.1', '2001:db8::1', 'web.example'])
+  t.same(world.aborted.sort(), ['192.0.2.1', '2001:db8::1'])
   t.equal(world.clock.pending, 0)
   await t.rejects(world.dial(undefined, abort.signal), { code: 'ERR_ABORTED' }, 'before it began')
   t.equal(world.attempts.length, 2)
