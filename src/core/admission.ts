@@ -8,6 +8,8 @@ export interface Admission {
   readonly asked: Target
   /** The host to be reached for it: another one with names below pvpn.internal. */
   readonly host: string
+  /** A rule on addresses decided about the name: only these are connected to, whatever it resolves to now. */
+  readonly addresses?: readonly string[]
 }
 
 /** A connection on its way to whoever serves it. */

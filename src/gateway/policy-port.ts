@@ -11,7 +11,7 @@ import type { Logger } from '../core/log.js'
 import type { GatewayOptions, PolicyOptions } from '../core/options.js'
 import type { Bytes, Target } from '../core/types.js'
 import { socketPair } from '../io/socket-pair.js'
-import type { DatagramDecision, Divert, DivertedClient } from '../listener/divert.js'
+import type { Divert, DivertedClient } from '../listener/divert.js'
 import { createMixedListener, type MixedListener } from '../listener/mixed-listener.js'
 import { Callers } from '../policy/callers.js'
 import { PolicyEngine } from '../policy/engine.js'
@@ -122,11 +122,15 @@ export class PolicyPort implements Policy {
   readonly #divert: Divert = {
     connection: async (client, { kind, target }) => {
       const wanted = kind === 'resolve' ? { host: target.host, port: 0 } : target
-      const { environment, host } = await this.#decide(client, wanted)
+      const { environment, ...decided } = await this.#decide(client, wanted)
       const { socket, session } = client
-      return (head) => this.#enter(environment, session, socket, { asked: target, host }, head)
+      return (head) =>
+        this.#enter(environment, session, socket, { asked: target, ...decided }, head)
     },
-    datagram: (client, target) => this.#decide(client, target),
+    datagram: async (client, target) => {
+      const { environment, host, addresses } = await this.#decide(client, target)
+      return { environment, host: addresses?.[0] ?? host }
+    },
     enter: async ({ session }, environment) => {
       const { ours, theirs } = await socketPair()
       this.#enter(environment, session, theirs, { asked: NOWHERE, host: NOWHERE.host })
@@ -138,7 +142,7 @@ export class PolicyPort implements Policy {
     environment: string,
     { listener, user }: Session,
     socket: Socket,
-    target: Pick<Admission, 'asked' | 'host'>,
+    target: Omit<Admission, 'user'>,
     head?: Bytes,
   ): void {
     const admission = { ...target, ...(user === undefined ? {} : { user }) }
@@ -150,7 +154,7 @@ export class PolicyPort implements Policy {
   async #decide(
     { socket, session }: DivertedClient,
     { host, port }: Target,
-  ): Promise<DatagramDecision> {
+  ): Promise<Omit<Admission, 'asked' | 'user'> & { readonly environment: string }> {
     const engine = this.#engine
     if (engine === undefined) throw new PvpnError('ERR_DENIED', 'there is no policy any more')
     const began = performance.now()
@@ -168,9 +172,13 @@ export class PolicyPort implements Policy {
     })
     const { decision } = decided
     if (decision.kind === 'deny') throw new PvpnError('ERR_DENIED', decision.reason)
-    const { environment, by } = decision
-    // Otherwise as the program wrote it: whoever is asked inside may see the difference.
-    return { environment, host: by.kind === 'name' ? decision.host : host }
+    const { environment, by, addresses } = decision
+    return {
+      environment,
+      // Otherwise as the program wrote it: whoever is asked inside may see the difference.
+      host: by.kind === 'name' ? decision.host : host,
+      ...(addresses === undefined ? {} : { addresses }),
+    }
   }
 }
 

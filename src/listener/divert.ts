@@ -33,7 +33,7 @@ export interface DivertedClient {
 
 export interface DatagramDecision {
   readonly environment: string
-  /** The host that is meant there. */
+  /** The host that is meant there: an address, where the policy decided by addresses. */
   readonly host: string
 }
 

@@ -30,6 +30,9 @@ export const HALF_CLOSED_TIMEOUT = 30_000
 /** Milliseconds that SOCKS BIND waits for the connection from inside; then it answers TTL expired. */
 export const BIND_TIMEOUT = 120_000
 
+/** Milliseconds that one address of a name gets, where the policy decided by addresses, before the next is tried beside it. */
+export const DIAL_ATTEMPT_DELAY = 250
+
 /** SOCKS5 UDP associations of one listener; more are answered with a general failure. */
 export const MAX_ASSOCIATIONS = 1024
 

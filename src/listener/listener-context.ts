@@ -9,6 +9,7 @@ import { Relay } from '../io/relay.js'
 import type { Authenticator } from './authentication.js'
 import type { ClientReader } from './client-reader.js'
 import type { Connection } from './connection.js'
+import { dialAny } from './dial-any.js'
 import type { Divert } from './divert.js'
 
 /** Chooses the environment for a request, or throws a PvpnError: ERR_DENIED, ERR_DOWN. No target: UDP ASSOCIATE. */
@@ -86,8 +87,13 @@ export class RoutedContext implements ListenerContext {
     const stream = await within(
       this.#timeout,
       signal,
-      async (inner) =>
-        (await this.#route(connection.session, inside)).dial(inside, { signal: inner }),
+      async (inner) => {
+        const environment = await this.#route(connection.session, inside)
+        const addresses = connection.admission?.addresses
+        return addresses === undefined
+          ? environment.dial(inside, { signal: inner })
+          : dialAny(environment, addresses, inside.port, inner)
+      },
       (late) => late.abort(),
     )
     this.logger.debug(connection.describe(), 'connected')

@@ -43,6 +43,8 @@ export type Decision =
       readonly environment: string
       /** Host to be asked for inside: another one than was asked for with names below pvpn.internal. */
       readonly host: string
+      /** Decided by the name's addresses: only these are meant. */
+      readonly addresses?: readonly string[]
       readonly by: DecidedBy
     }
   | { readonly kind: 'deny'; readonly reason: string; readonly by: DecidedBy }
@@ -99,6 +101,7 @@ export class PolicyEngine {
     for (const compiled of this.#rules) {
       if (!matchesButAddress(compiled, request, address === undefined ? host : undefined)) continue
       const { rule, addresses } = compiled
+      let meant: readonly string[] | undefined
       if (addresses !== undefined && address !== undefined) {
         if (!within(address, addresses)) continue
       } else if (addresses !== undefined && rule.environment === 'deny') {
@@ -108,14 +111,20 @@ export class PolicyEngine {
         const found = known.get(rule.environment)
         const { source, environment } = rule
         if (found === undefined) return { kind: 'resolve', environment, host, source }
-        if (!found.some((text) => textWithin(text, addresses))) continue
+        meant = found.filter((text) => textWithin(text, addresses))
+        if (meant.length === 0) continue
       }
       return this.#chosen(rule.environment, { kind: 'rule', source: rule.source }, host, {
         deferred,
         known,
+        addresses: meant,
       })
     }
-    return this.#chosen(this.#default, { kind: 'default' }, host, { deferred, known })
+    return this.#chosen(this.#default, { kind: 'default' }, host, {
+      deferred,
+      known,
+      addresses: undefined,
+    })
   }
 
   #byName(
@@ -137,21 +146,29 @@ export class PolicyEngine {
     environment: string,
     by: DecidedBy,
     host: string,
-    { deferred, known }: { deferred: readonly CompiledRule[]; known: KnownAddresses },
+    options: {
+      readonly deferred: readonly CompiledRule[]
+      readonly known: KnownAddresses
+      readonly addresses: readonly string[] | undefined
+    },
   ): Decision | Question {
     if (environment === 'deny') return denied(host, by)
+    const { deferred, known } = options
+    let { addresses } = options
     const [first] = deferred
     if (first !== undefined) {
       const found = known.get(environment)
       if (found === undefined) {
         return { kind: 'resolve', environment, host, source: first.rule.source }
       }
-      const denying = deferred.find(({ addresses = [] }) =>
-        found.some((text) => textWithin(text, addresses)),
+      const denying = deferred.find((rule) =>
+        found.some((text) => textWithin(text, rule.addresses ?? [])),
       )
       if (denying !== undefined) return denied(host, { kind: 'rule', source: denying.rule.source })
+      addresses ??= found
     }
-    return { kind: 'allow', environment, host, by }
+    const meant = addresses === undefined ? {} : { addresses }
+    return { kind: 'allow', environment, host, ...meant, by }
   }
 }
 

@@ -97,6 +97,33 @@ t.test('a domain is decided before any resolver is asked', async (t) => {
   t.equal(ask('late.example', [['site', []]]), 'office by 3', 'no such name there')
 })
 
+t.test('where addresses decide, only those are meant', async (t) => {
+  const e = engine(
+    [
+      { address: ['10.99.0.0/16'], environment: 'office' },
+      { address: ['10.20.0.0/16'], environment: 'site' },
+      { address: ['10.0.0.0/8'], environment: 'deny' },
+      { domain: ['plain.example'], environment: 'home' },
+    ],
+    { default: 'home' },
+  )
+  const decide = (host: string, known: Record<string, string[]>) =>
+    e.decide({ host, port: 80, caller: NOBODY }, new Map(Object.entries(known)))
+  t.match(decide('db.example', { office: [], site: ['10.20.0.7', '11.1.1.1', '10.20.0.8'] }), {
+    environment: 'site',
+    addresses: ['10.20.0.7', '10.20.0.8'],
+  })
+  const home = ['192.0.2.1', '2001:db8::1']
+  t.match(decide('x.example', { office: ['1.1.1.1'], site: [], home }), {
+    environment: 'home',
+    addresses: home,
+  })
+  t.match(decide('x.example', { office: [], site: [], home: [] }), { addresses: [] })
+  const plain = engine([{ domain: ['plain.example'], environment: 'home' }])
+  const decided = plain.decide({ host: 'plain.example', port: 80, caller: NOBODY })
+  t.notOk('addresses' in decided)
+})
+
 t.test('an address rule that other fields exclude asks nobody', async (t) => {
   const e = engine([{ address: ['10.20.0.0/16'], port: [22], user: 'ann', environment: 'site' }])
   const request = { host: 'db.example', caller: caller({ users: ['ann'] }) }
