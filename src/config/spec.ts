@@ -154,6 +154,8 @@ export interface Entry {
   readonly key: string
   readonly place: Place
   readonly node: YamlNode
+  /** Only the key is there. */
+  readonly bare: boolean
 }
 
 /** The entries of a map: duplicate keys reported, merge keys (`<<`) filled in behind the map's own. */
@@ -180,8 +182,14 @@ export function entries(node: YamlNode, reader: Reader, depth = 0): readonly Ent
     if (name === '<<') merged.push(value)
     else if (found.has(name)) {
       const first = found.get(name)?.place.line
-      reader.problem(keyNode, `key ${quote(name)} appears twice (first on line ${first})`)
-    } else found.set(name, { key: name, place: reader.place(keyNode), node: value })
+      reader.problem(
+        keyNode,
+        `${pair.value === null ? 'this' : `key ${quote(name)}`} appears twice (first on line ${first})`,
+      )
+    } else {
+      const bare = pair.value === null
+      found.set(name, { key: name, place: reader.place(keyNode), node: value, bare })
+    }
   }
   for (const value of merged) mergeInto(found, value, reader, depth + 1)
   return [...found.values()]
@@ -236,6 +244,14 @@ export interface Fields<S extends Shape = Shape> {
   at(key: keyof S): Place
 }
 
+/** What looks like a key may be a secret whose own `:` was left out (`password hunter2`): then it is not repeated. */
+function unknownKey({ key, bare }: Entry, hint: string): string {
+  if (hint !== '' || (!bare && /^[\w-]{1,40}$/.test(key))) return `unknown key ${quote(key)}${hint}`
+  return bare
+    ? 'has a key that is not known and has no value: is a ":" missing?'
+    : 'has a key that is not known'
+}
+
 /** A map with known keys; unknown ones are reported. */
 export function object<const S extends Shape>(
   shape: S,
@@ -257,8 +273,7 @@ export function object<const S extends Shape>(
       for (const entry of found) {
         const spec = Object.hasOwn(shape, entry.key) ? shape[entry.key] : undefined
         if (spec === undefined) {
-          const hint = didYouMean(entry.key, Object.keys(shape))
-          reader.problem(entry.place, `unknown key ${quote(entry.key)}${hint}`)
+          reader.problem(entry.place, unknownKey(entry, didYouMean(entry.key, Object.keys(shape))))
           continue
         }
         places.set(entry.key, reader.place(entry.node))

@@ -31,6 +31,14 @@ const CASES: readonly (readonly [what: string, yaml: string, ...problems: string
     'pvpn.yaml:2:1: unknown key "xyzzy"',
   ],
   [
+    'a colon left out, behind which a secret may stand',
+    `environments: { a: { ${DIRECT}, users: [{ name: ann, password hunter2 }, { name: bob, hunter2 }] } }`,
+    'pvpn.yaml:1:56: "password_file" (or "password_command") is missing',
+    'pvpn.yaml:1:69: "users" has a key that is not known and has no value: is a ":" missing?',
+    'pvpn.yaml:1:89: "password_file" (or "password_command") is missing',
+    'pvpn.yaml:1:102: "users" has a key that is not known and has no value: is a ":" missing?',
+  ],
+  [
     'a key twice',
     `environments:\n  a: { ${DIRECT} }\n  a: { ${DIRECT} }`,
     'pvpn.yaml:3:3: key "a" appears twice (first on line 2)',
