@@ -34,9 +34,9 @@ const CASES: readonly (readonly [what: string, yaml: string, ...problems: string
     'a colon left out, behind which a secret may stand',
     `environments: { a: { ${DIRECT}, users: [{ name: ann, password hunter2 }, { name: bob, hunter2 }] } }`,
     'pvpn.yaml:1:56: "password_file" (or "password_command") is missing',
-    'pvpn.yaml:1:69: "users" has a key that is not known and has no value: is a ":" missing?',
+    'pvpn.yaml:1:69: has a key that is not known and has no value: is a ":" missing?',
     'pvpn.yaml:1:89: "password_file" (or "password_command") is missing',
-    'pvpn.yaml:1:102: "users" has a key that is not known and has no value: is a ":" missing?',
+    'pvpn.yaml:1:102: has a key that is not known and has no value: is a ":" missing?',
   ],
   [
     'a key twice',
