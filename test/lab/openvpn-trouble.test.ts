@@ -161,6 +161,7 @@ t.test(
     await t.test('we begin', async (t) => {
       t.equal(await download(15), patternMd5(size))
       t.ok(rekeys() >= 4, `${rekeys()} keys`)
+      t.ok(/protocol-flags tls-ekm dyn-tls-crypt/.test(lab.log), 'wrapped by a key of their own')
     })
 
     await t.test('the server begins, over TCP', async (t) => {
@@ -190,6 +191,27 @@ t.test(
       t.ok(await gateway.reaches('site', 'up', 30_000), 'and it comes back by itself')
       t.equal(await slow, patternMd5(size), 'a connection inside survives')
       t.equal(before.state, 'up')
+    })
+
+    await t.test('the path is silent for a while, and the way out changes', async (t) => {
+      const { router } = lab.lab
+      await lab.lab.cut('site', true)
+      t.ok(await gateway.reaches('site', 'down', 30_000), 'noticed')
+      await lab.lab.cut('site', false)
+      t.ok(await gateway.reaches('site', 'up', 40_000), 'back without a person')
+      const slow = download(12)
+      await new Promise((resolve) => setTimeout(resolve, 3000))
+      // The router takes another port for what it forwards, as one that was switched off and on.
+      await router.check(['nft', '-f', '-'], {
+        input: `flush chain inet lab nat
+          add rule inet lab nat udp dport 1194 masquerade to :40000-40010
+          add rule inet lab nat ip daddr 203.0.113.0/24 masquerade\n`,
+      })
+      // Masquerading forgets what went out by a link that goes down.
+      await router.check(['ip', 'link', 'set', 'wan-site', 'down'])
+      await router.check(['ip', 'link', 'set', 'wan-site', 'up'])
+      t.equal(await slow, patternMd5(size), 'not a byte is lost')
+      t.ok(/203\.0\.113\.5:400\d\d/.test(lab.log), 'the server saw us move')
     })
   },
 )

@@ -21,24 +21,20 @@ import {
   serverLeft,
   silent,
 } from './failure.js'
+import { DYNAMIC_TLS_CRYPT_LABEL, KEY_MATERIAL_SIZE } from './key-material.js'
 import { encodeKeyMessage, type ServerItem, type ServerKeyMessage } from './key-method.js'
 import { OVPN_TLS_EVENTS } from './limits.js'
 import { Liveness } from './liveness.js'
 import { Negotiation, type TlsEvent } from './negotiation.js'
 import { isData, opcodeOf } from './opcode.js'
 import { optionsString, peerInfo } from './peer-info.js'
-import { handshakeTime, Phases } from './phases.js'
+import { Phases } from './phases.js'
 import { PushIntake } from './push-intake.js'
 import type { PushedOptions } from './push-options.js'
+import { RekeySchedule } from './rekey-schedule.js'
 import { readControlMessage } from './server-message.js'
 import { chooseCipher, deriveCipher, newKeySource } from './session-keys.js'
-import {
-  PUSH_REQUEST_FIRST,
-  PUSH_REQUEST_INTERVAL,
-  RENEGOTIATE_AFTER,
-  RENEGOTIATE_RETRY,
-  TRANSITION_WINDOW,
-} from './timing.js'
+import { PUSH_REQUEST_FIRST, PUSH_REQUEST_INTERVAL, TRANSITION_WINDOW } from './timing.js'
 
 export interface ConnectionOptions {
   readonly options: OpenvpnOptions
@@ -70,10 +66,7 @@ export class Connection {
   readonly #phases: Phases
   readonly #liveness: Liveness
   #askAt: Millis = NEVER
-  #renegotiateAt: Millis = NEVER
-  #negotiationEnds: Millis = NEVER
-  /** Of the renegotiations that have failed in a row. */
-  #firstFailure: Millis | undefined
+  readonly #rekey: RekeySchedule
   #cipher = ''
   #server: ServerKeyMessage | undefined
   #to: Bytes
@@ -87,6 +80,7 @@ export class Connection {
     this.#to = options.to
     this.#data = new DataChannel(options.counters)
     this.#intake = new PushIntake(options.options, options.credentials)
+    this.#rekey = new RekeySchedule(options.options)
     this.#liveness = new Liveness(this.#data, this.pushed)
     this.#phases = new Phases(options.options, options.remote, now)
     this.#control = new ControlChannel({
@@ -166,8 +160,7 @@ export class Connection {
     return Math.min(
       this.#phases.ends,
       this.#askAt,
-      this.#renegotiateAt,
-      this.#negotiationEnds,
+      this.#rekey.deadline,
       this.#control.deadline(),
       this.#data.deadline(),
       this.#liveness.pingAt(),
@@ -186,16 +179,9 @@ export class Connection {
       this.#end(retry(serverLeft(this.#o.remote, 'has ended the connection'), SECOND))
     }
     if (this.#askAt <= now) this.#askForPush(now)
-    if (this.#negotiationEnds <= now) this.#negotiationFailed(now)
-    if (this.up && (this.#renegotiateAt <= now || this.#data.exhausted)) {
-      this.renegotiate(now)
-    }
-  }
-
-  /** Agrees on new keys now. */
-  renegotiate(now: Millis): void {
-    this.#renegotiateAt = NEVER
-    if (this.up) this.#control.renegotiate(now)
+    if (this.#rekey.late(now)) this.#negotiationFailed(now)
+    const wanted = this.#rekey.due(now) || this.#data.exhausted
+    if (this.up && wanted) this.#control.renegotiate(now)
   }
 
   close(): void {
@@ -211,7 +197,7 @@ export class Connection {
   }
 
   #negotiate(keyId: number, opening: number, now: Millis): Negotiation {
-    if (keyId !== 0) this.#negotiationEnds = now + handshakeTime(this.#o.options)
+    if (keyId !== 0) this.#rekey.begun(now)
     const negotiation: Negotiation = new Negotiation({
       keyId,
       opening,
@@ -241,7 +227,7 @@ export class Connection {
   }
 
   #tlsFailed(negotiation: Negotiation, error: PvpnError): void {
-    if (negotiation === this.#control.next) this.#negotiationEnds = 0
+    if (negotiation === this.#control.next) this.#rekey.brokenOff()
     else if (negotiation !== this.#control.current) return
     else if (this.up) this.#end(retry(error))
     else this.#end({ error, kind: error.code === 'ERR_AUTH' ? 'refused' : 'retry' })
@@ -250,10 +236,7 @@ export class Connection {
   /** The keys there are go on, but not for ever. */
   #negotiationFailed(now: Millis): void {
     this.#control.abandon()
-    this.#negotiationEnds = NEVER
-    this.#renegotiateAt = now + RENEGOTIATE_RETRY
-    this.#firstFailure ??= now
-    if (now - this.#firstFailure < TRANSITION_WINDOW) return
+    if (this.#rekey.failed(now)) return
     this.#end(retry(handshakeTimeout(this.#o.remote, TRANSITION_WINDOW)))
   }
 
@@ -291,9 +274,7 @@ export class Connection {
     if (negotiation === this.#control.next) {
       this.#install(negotiation, item.message, now)
       this.#control.promote()
-      this.#negotiationEnds = NEVER
-      this.#firstFailure = undefined
-      this.#armRenegotiation(now)
+      this.#rekey.agreed(now, this.pushed.renegotiate)
     } else if (!this.up) {
       this.#server = item.message
       this.#phases.enter('push', now)
@@ -330,10 +311,11 @@ export class Connection {
     else {
       this.#cipher = choice.name
       this.#install(this.#control.current, server, now)
+      if (this.pushed.dynamicTlsCrypt) this.#wrapLater()
       this.#phases.enter('up', now)
       this.#askAt = NEVER
       this.#liveness.begin(now)
-      this.#armRenegotiation(now)
+      this.#rekey.agreed(now, this.pushed.renegotiate)
     }
   }
 
@@ -359,11 +341,10 @@ export class Connection {
     }
   }
 
-  #armRenegotiation(now: Millis): void {
-    const { options } = this.#o
-    const configured = options.renegotiateSeconds
-    const time = configured === undefined ? this.pushed.renegotiate : configured * SECOND
-    this.#renegotiateAt = time === 0 ? NEVER : now + (time ?? RENEGOTIATE_AFTER)
+  #wrapLater(): void {
+    const { current } = this.#control
+    const exported = current.exportKey(KEY_MATERIAL_SIZE, DYNAMIC_TLS_CRYPT_LABEL)
+    if (exported !== undefined) this.#control.wrapLater(exported)
   }
 
   #askForPush(now: Millis): void {

@@ -52,6 +52,8 @@ export class ControlChannel {
   peerSessionId: Bytes | undefined
   readonly #o: ControlChannelOptions
   readonly #wrap: ControlWrap
+  /** Of negotiations behind the first, when the server does that (dyn-tls-crypt). */
+  #laterWrap: ControlWrap | undefined
   /** What goes behind the packets that carry the wrapped client key. */
   readonly #wrappedKey: Bytes
   /** The negotiation that control messages go by. */
@@ -90,6 +92,19 @@ export class ControlChannel {
     }
     negotiation.receive(opcode, body, now)
     return true
+  }
+
+  /**
+   * Wraps later negotiations with tls-crypt under a key exported from the first one's TLS, mixed with
+   * the configured one: who has recorded that, or has it too, can't disturb them.
+   */
+  wrapLater(exported: Bytes): void {
+    const { protection, time } = this.#o
+    const key = Uint8Array.from(exported)
+    if (protection.kind !== 'none') {
+      for (let i = 0; i < key.length; i++) key[i] = u8(key, i) ^ u8(protection.key, i)
+    }
+    this.#laterWrap = new CryptWrap(key, new LongPacketIds(time))
   }
 
   /** Begins new keys, unless that is under way. */
@@ -133,7 +148,7 @@ export class ControlChannel {
       const header = new Uint8Array(CONTROL_HEADER_SIZE)
       set8(header, 0, firstByte(out.opcode, negotiation.keyId))
       header.set(this.sessionId, 1)
-      const datagram = this.#wrap.wrap(header, encodeBody(out.body))
+      const datagram = this.#wrapOf(negotiation.keyId).wrap(header, encodeBody(out.body))
       return carriesKey(out.opcode) ? joined(datagram, this.#wrappedKey) : datagram
     }
     return undefined
@@ -145,7 +160,7 @@ export class ControlChannel {
     if (!isServerControl(opcode)) return undefined
     const from = datagram.subarray(1, CONTROL_HEADER_SIZE)
     if (this.peerSessionId !== undefined && !same(from, this.peerSessionId)) return undefined
-    const unwrapped = this.#wrap.unwrap(datagram)
+    const unwrapped = this.#wrapOf(keyIdOf(u8(datagram, 0))).unwrap(datagram)
     if (typeof unwrapped === 'string') return undefined
     const body = decodeBody(opcode, unwrapped)
     if (body === undefined) return undefined
@@ -172,8 +187,13 @@ export class ControlChannel {
     return this.next
   }
 
+  #wrapOf(keyId: number): ControlWrap {
+    return keyId === 0 ? this.#wrap : (this.#laterWrap ?? this.#wrap)
+  }
+
   #room(opcode: number): number {
-    const fixed = CONTROL_HEADER_SIZE + this.#wrap.overhead + bodyOverhead(MAX_ACKS)
+    const overhead = Math.max(this.#wrap.overhead, this.#laterWrap?.overhead ?? 0)
+    const fixed = CONTROL_HEADER_SIZE + overhead + bodyOverhead(MAX_ACKS)
     const behind = opcode === P_CONTROL_WKC_V1 ? this.#wrappedKey.length : 0
     return Math.max(LEAST_PAYLOAD, OVPN_CONTROL_DATAGRAM - fixed - behind)
   }

@@ -13,6 +13,9 @@ export const KEY_MATERIAL_SIZE = 256
 /** RFC 5705 label of `key-derivation tls-ekm`. */
 export const DATA_KEYS_LABEL = 'EXPORTER-OpenVPN-datakeys'
 
+/** RFC 5705 label of the key that wraps later negotiations. */
+export const DYNAMIC_TLS_CRYPT_LABEL = 'EXPORTER-OpenVPN-dynamic-tls-crypt'
+
 export interface DataKeys {
   readonly send: HalfKey
   readonly receive: HalfKey

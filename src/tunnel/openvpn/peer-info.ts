@@ -8,6 +8,7 @@ const TLS_KEY_EXPORT = 1 << 3
 const AUTH_PENDING_KEYWORDS = 1 << 4
 const DNS_OPTION = 1 << 6
 const AUTH_FAILED_TEMPORARY = 1 << 8
+const DYNAMIC_TLS_CRYPT = 1 << 9
 const DNS_OPTION_V2 = 1 << 11
 
 const PROTOCOL =
@@ -17,6 +18,7 @@ const PROTOCOL =
   AUTH_PENDING_KEYWORDS |
   DNS_OPTION |
   AUTH_FAILED_TEMPORARY |
+  DYNAMIC_TLS_CRYPT |
   DNS_OPTION_V2
 
 /** The release whose protocol this is; servers look at it for what a client can do. */

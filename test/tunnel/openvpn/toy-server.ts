@@ -13,7 +13,12 @@ import {
 import { Counters } from '../../../src/tunnel/openvpn/counters.js'
 import { DataChannel } from '../../../src/tunnel/openvpn/data-channel.js'
 import { createDataCipher, dataCipherName } from '../../../src/tunnel/openvpn/data-cipher.js'
-import { DATA_KEYS_LABEL, dataKeys, prfMaterial } from '../../../src/tunnel/openvpn/key-material.js'
+import {
+  DATA_KEYS_LABEL,
+  DYNAMIC_TLS_CRYPT_LABEL,
+  dataKeys,
+  prfMaterial,
+} from '../../../src/tunnel/openvpn/key-material.js'
 import {
   firstByte,
   isData,
@@ -41,6 +46,8 @@ export interface ServerBehaviour {
   messages?: readonly string[]
   readonly cipher?: string
   readonly exporter?: boolean
+  /** Wraps later negotiations with an exported key. */
+  readonly dynamic?: boolean
   /** Bytes of its key message instead of a good one. */
   readonly keyMessage?: Uint8Array
 }
@@ -60,6 +67,7 @@ export class ToyServer {
   readonly data = new DataChannel(this.counters)
   readonly #later: (run: () => void) => void
   readonly #wrap: ControlWrap
+  readonly #laterWrap: ControlWrap | undefined
   readonly keys = new Map<number, Key>()
   /** What the client said in its last key message. */
   said = ''
@@ -73,6 +81,7 @@ export class ToyServer {
     this.behaviour = behaviour
     this.#later = later
     this.#wrap = serverWrap(behaviour.protection ?? { kind: 'none' })
+    this.#laterWrap = behaviour.dynamic === true ? laterWrap(behaviour.protection) : undefined
   }
 
   receive(datagram: Uint8Array, now: number): void {
@@ -91,7 +100,8 @@ export class ToyServer {
       v3 && protection?.kind === 'tls-crypt-v2'
         ? datagram.subarray(0, -protection.wrapped.length)
         : datagram
-    const unwrapped = this.#wrap.unwrap(own)
+    const wrap = keyId === 0 ? this.#wrap : (this.#laterWrap ?? this.#wrap)
+    const unwrapped = wrap.unwrap(own)
     if (typeof unwrapped === 'string') return
     const body = decodeBody(opcode, unwrapped)
     if (body === undefined) return
@@ -153,7 +163,8 @@ export class ToyServer {
           messageId: message?.id,
           payload: message?.payload ?? EMPTY,
         })
-        out.push(this.#wrap.wrap(Uint8Array.of(firstByte(opcode, keyId), ...SESSION), body))
+        const wrap = keyId === 0 ? this.#wrap : (this.#laterWrap ?? this.#wrap)
+        out.push(wrap.wrap(Uint8Array.of(firstByte(opcode, keyId), ...SESSION), body))
       }
     }
     return out
@@ -278,4 +289,13 @@ function serverWrap(protection: OpenvpnProtection): ControlWrap {
   }
   const { key } = protection
   return new CryptWrap(Uint8Array.from([...key.subarray(128), ...key.subarray(0, 128)]), ids)
+}
+
+function laterWrap(protection: OpenvpnProtection | undefined): ControlWrap {
+  const key = exported(256, DYNAMIC_TLS_CRYPT_LABEL)
+  if (protection !== undefined && protection.kind !== 'none') {
+    for (const [i, byte] of protection.key.entries()) key[i] = (key[i] as number) ^ byte
+  }
+  const turned = Uint8Array.from([...key.subarray(128), ...key.subarray(0, 128)])
+  return new CryptWrap(turned, new LongPacketIds(1_700_000_000))
 }

@@ -80,6 +80,25 @@ t.test('new keys, begun by either side, again and again', (t) => {
   t.end()
 })
 
+t.test('later negotiations under a key of their own (dyn-tls-crypt)', (t) => {
+  for (const protection of PROTECTIONS) {
+    const push = PUSH.replace('key-derivation tls-ekm', 'protocol-flags tls-ekm dyn-tls-crypt')
+    const behaviour = { protection, push, dynamic: true }
+    const world = new World(options({ protection, renegotiateSeconds: 30 }), behaviour)
+    t.ok(up(world))
+    for (let i = 0; i < 3; i++) {
+      world.run(31_000)
+      works(t, world)
+      world.server.renegotiate(world.now)
+      world.run(10_000)
+      works(t, world)
+    }
+    t.ok(world.server.currentKey > 4, `${world.server.currentKey}`)
+    t.equal(world.tunnel.counters.drops.control, 0)
+  }
+  t.end()
+})
+
 t.test('a renegotiation that fails leaves the keys there are', (t) => {
   const world = new World(options({ renegotiateSeconds: 30, handshakeWindow: 5 }), {
     push: PUSH.replace('ping-restart 60', 'ping-restart 0'),
