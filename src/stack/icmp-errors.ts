@@ -35,6 +35,12 @@ import {
   ipv4TotalLength,
 } from '../wire/ipv4.js'
 import { ipv6NextHeader, ipv6PayloadLength } from '../wire/ipv6.js'
+import {
+  fragmentNextHeader,
+  fragmentOffset,
+  IPV6_FRAGMENT_HEADER,
+  PROTOCOL_IPV6_FRAGMENT,
+} from '../wire/ipv6-extension.js'
 import { udpDestinationPort, udpSourcePort } from '../wire/udp.js'
 import type { IcmpMessages } from './icmp-messages.js'
 import { LAYOUT_4, LAYOUT_6 } from './packet-writer.js'
@@ -80,7 +86,10 @@ export function receiveError(
   if (error === 'packet-too-big') {
     const mtu = v4 ? icmpNextHopMtu(b, at) : icmpv6Mtu(b, at)
     // Only about a flow that is ours: else anybody could shrink the paths of others.
-    if (known(host, quote, b) && host.paths.lower(quote.destination, mtu, quote.total, now)) {
+    if (!known(host, quote, b)) return true
+    const lowered = host.paths.lower(quote.destination, mtu, quote.total, now)
+    // Who first sent too much has lowered the path; every other connection over it gets an error of its own.
+    if (lowered || quote.total > host.paths.get(quote.destination)) {
       tell(host, b, quote, error, now)
     }
     return true
@@ -128,10 +137,19 @@ function tell(
 function quoted(b: Bytes, ip: number, length: number, v4: boolean): Quote | undefined {
   const layout = v4 ? LAYOUT_4 : LAYOUT_6
   if (length < layout.header + NEEDED || (b[ip] as number) >>> 4 !== (v4 ? 4 : 6)) return undefined
-  const header = v4 ? ipv4HeaderLength(b, ip) : layout.header
+  // The only extension header that packets of ours have.
+  const cut = !v4 && ipv6NextHeader(b, ip) === PROTOCOL_IPV6_FRAGMENT
+  const header = v4 ? ipv4HeaderLength(b, ip) : layout.header + (cut ? IPV6_FRAGMENT_HEADER : 0)
   if (header < layout.header || length < header + NEEDED) return undefined
-  if (v4 && ipv4FragmentOffset(b, ip) !== 0) return undefined
-  const protocol = v4 ? ipv4Protocol(b, ip) : ipv6NextHeader(b, ip)
+  // Only the first fragment tells the ports.
+  const fragment = ip + layout.header
+  if (v4 ? ipv4FragmentOffset(b, ip) !== 0 : cut && fragmentOffset(b, fragment) !== 0)
+    return undefined
+  const protocol = v4
+    ? ipv4Protocol(b, ip)
+    : cut
+      ? fragmentNextHeader(b, fragment)
+      : ipv6NextHeader(b, ip)
   const ours = [PROTOCOL_TCP, PROTOCOL_UDP, v4 ? PROTOCOL_ICMP : PROTOCOL_ICMPV6]
   if (!ours.includes(protocol)) return undefined
   const address = (at: number) => b.slice(ip + at, ip + at + layout.size)
