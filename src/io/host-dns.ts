@@ -89,7 +89,11 @@ const askUdp: Ask = (server, query, accept) =>
     socket.on('message', (bytes) => {
       if (accept(bytes)) done(bytes)
     })
-    socket.connect(server.port, server.address, () => socket.send(query))
+    // Node calls back for a failure too (an IPv6 server and no route to it); to send then would throw.
+    socket.connect(server.port, server.address, (error?: Error) => {
+      if (error === undefined || error === null) socket.send(query)
+      else done()
+    })
   })
 
 const askTcp: Ask = (server, query, accept) =>
