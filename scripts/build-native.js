@@ -1,5 +1,6 @@
 /**
- * Builds the optional addon native/accel into build/native/accel.node. Plain JavaScript and without
+ * Builds the optional addon native/accel into build/native/accel.node, and the wrapper native/wrap into
+ * build/native/pvpn-wrap. Plain JavaScript and without
  * node-gyp: it runs in `npm ci`, before anything is compiled and where no headers can be downloaded.
  * Never fails an installation: without a compiler it prints one line and ends with status 0.
  *
@@ -34,6 +35,16 @@ const force = process.argv.includes('--force')
 const must = process.argv.includes('--must')
 const target = join(OUTPUT, sanitize ? 'accel-sanitized.node' : 'accel.node')
 
+const WRAP_SOURCES = join(ROOT, 'native/wrap')
+const wrapTarget = join(OUTPUT, sanitize ? 'pvpn-wrap-sanitized' : 'pvpn-wrap')
+const WRAP_COMMON = ['-std=c11', '-D_GNU_SOURCE', '-Wall', '-Wextra', '-fPIE', '-pie']
+const WRAP_RELEASE = [
+  '-O2',
+  '-D_FORTIFY_SOURCE=2',
+  '-fstack-protector-strong',
+  '-Wl,-z,relro,-z,now',
+]
+
 const COMMON = [
   '-std=c++17',
   '-fPIC',
@@ -51,7 +62,6 @@ const SANITIZED = [
   '-g',
   '-fno-omit-frame-pointer',
   '-fsanitize=address,undefined',
-  '-fno-sanitize=vptr',
   '-fno-sanitize-recover=all',
 ]
 
@@ -60,11 +70,15 @@ function main() {
   const headers = headerFolder()
   if (headers === undefined) return skip('package node-api-headers is missing')
   const sources = readdirSync(SOURCES).filter((name) => name.endsWith('.cc'))
-  const flags = [...COMMON, ...(sanitize ? SANITIZED : RELEASE), `-I${headers}`]
+  const flags = [
+    ...COMMON,
+    ...(sanitize ? [...SANITIZED, '-fno-sanitize=vptr'] : RELEASE),
+    `-I${headers}`,
+  ]
   const stamp = `${target}.stamp`
-  const state = fingerprint(flags)
+  const state = fingerprint(SOURCES, flags)
   if (!force && existsSync(target) && readStamp(stamp) === state) return
-  const compiler = findCompiler()
+  const compiler = findCompiler('CXX', ['c++', 'g++', 'clang++'])
   if (compiler === undefined) return skip('no C++ compiler (c++, g++ or clang++)')
   mkdirSync(OUTPUT, { recursive: true })
   // Beside the target, then renamed: a process that has the old one loaded keeps it whole.
@@ -77,6 +91,34 @@ function main() {
   }
   renameSync(fresh, target)
   writeFileSync(stamp, state)
+}
+
+/** The wrapper is a program of its own in C: without it everything but `pvpn-wrap` works. */
+function buildWrap() {
+  if (process.platform !== 'linux') return
+  const flags = [...WRAP_COMMON, ...(sanitize ? SANITIZED : WRAP_RELEASE)]
+  const stamp = `${wrapTarget}.stamp`
+  const state = fingerprint(WRAP_SOURCES, flags)
+  if (!force && existsSync(wrapTarget) && readStamp(stamp) === state) return
+  const compiler = findCompiler('CC', ['cc', 'gcc', 'clang'])
+  if (compiler === undefined) return skipWrap('no C compiler (cc, gcc or clang)')
+  mkdirSync(OUTPUT, { recursive: true })
+  const fresh = `${wrapTarget}.${process.pid}`
+  const files = readdirSync(WRAP_SOURCES).filter((name) => name.endsWith('.c'))
+  const sources = files.map((name) => join(WRAP_SOURCES, name))
+  const failure = compile(compiler, [...flags, '-o', fresh, ...sources])
+  if (failure !== undefined) {
+    rmSync(fresh, { force: true })
+    return skipWrap(`${compiler} failed: ${failure}`)
+  }
+  renameSync(fresh, wrapTarget)
+  writeFileSync(stamp, state)
+}
+
+function skipWrap(reason) {
+  rmSync(wrapTarget, { force: true })
+  console.log(`pvpn-wrap not built: ${reason}; everything else works`)
+  if (must) process.exitCode = 1
 }
 
 /**
@@ -112,8 +154,8 @@ function headerFolder() {
   }
 }
 
-function findCompiler() {
-  const names = process.env.CXX ? [process.env.CXX] : ['c++', 'g++', 'clang++']
+function findCompiler(variable, usual) {
+  const names = process.env[variable] ? [process.env[variable]] : usual
   return names.find((name) => {
     try {
       execFileSync(name, ['--version'], { stdio: 'ignore' })
@@ -125,11 +167,11 @@ function findCompiler() {
 }
 
 /** What the result depends on: flags, compiler's name, architecture, every source. */
-function fingerprint(flags) {
+function fingerprint(folder, flags) {
   const hash = createHash('sha256')
-  hash.update(JSON.stringify([flags, process.arch, process.env.CXX ?? '']))
-  for (const name of readdirSync(SOURCES).sort()) {
-    hash.update(name).update(readFileSync(join(SOURCES, name)))
+  hash.update(JSON.stringify([flags, process.arch, process.env.CXX ?? '', process.env.CC ?? '']))
+  for (const name of readdirSync(folder).sort()) {
+    if (/\.(c|cc|h)$/.test(name)) hash.update(name).update(readFileSync(join(folder, name)))
   }
   return hash.digest('hex')
 }
@@ -146,3 +188,4 @@ function skip(reason) {
 }
 
 main()
+buildWrap()

@@ -1,6 +1,7 @@
 /** What the addon exports; src/native/contract.ts has the same in types. */
 #include <node_api.h>
 
+#include "channel.h"
 #include "checksum.h"
 #include "cipher.h"
 #include "core-files.h"
@@ -37,7 +38,11 @@ constexpr Export kCipher[] = {
 constexpr Export kDescriptors[] = {
     {"udpOpen", pvpn::udpOpen},       {"udpInfo", pvpn::udpInfo},   {"udpReceive", pvpn::udpReceive},
     {"udpSend", pvpn::udpSend},       {"udpClose", pvpn::udpClose}, {"tunOpen", pvpn::tunOpen},
-    {"tunRead", pvpn::tunRead},       {"tunWrite", pvpn::tunWrite}, {"tunClose", pvpn::tunClose},
+    {"tunAdopt", pvpn::tunAdopt},     {"tunRead", pvpn::tunRead},       {"tunWrite", pvpn::tunWrite}, {"tunClose", pvpn::tunClose},
+    {"channelOpen", pvpn::channelOpen},
+    {"channelRead", pvpn::channelRead},
+    {"channelClose", pvpn::channelClose},
+    {"descriptorClose", pvpn::descriptorClose},
 };
 
 template <size_t N>

@@ -46,16 +46,8 @@ int attach(const char* name, const char** call) {
   return fd;
 }
 
-}  // namespace
-
-napi_value tunOpen(napi_env env, napi_callback_info info) {
-  Arguments arguments(env, info);
-  char name[IFNAMSIZ];
-  napi_value callback = nullptr;
-  if (!arguments.text(0, name, sizeof name) || !arguments.function(1, &callback)) return nullptr;
-  const char* call = nullptr;
-  const int fd = attach(name, &call);
-  if (fd < 0) return throwErrno(env, -fd, call);
+/** A handle for the descriptor, which is taken over (closed when there can be none). */
+napi_value watched(napi_env env, int fd, napi_value callback) {
   Tun* tun = new (std::nothrow) Tun();
   if (tun == nullptr) {
     close(fd);
@@ -68,7 +60,33 @@ napi_value tunOpen(napi_env env, napi_callback_info info) {
   napi_value object = wrap(env, tun, kTag, finalize);
   if (object != nullptr) return object;
   tun->release();
-  return throwCode(env, "ERR_INTERNAL", "no object for a device");
+  return nullptr;
+}
+
+}  // namespace
+
+napi_value tunOpen(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  char name[IFNAMSIZ];
+  napi_value callback = nullptr;
+  if (!arguments.text(0, name, sizeof name) || !arguments.function(1, &callback)) return nullptr;
+  const char* call = nullptr;
+  const int fd = attach(name, &call);
+  if (fd < 0) return throwErrno(env, -fd, call);
+  return watched(env, fd, callback);
+}
+
+napi_value tunAdopt(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  int64_t fd = -1;
+  napi_value callback = nullptr;
+  if (!arguments.integer(0, 3, INT32_MAX, &fd) || !arguments.function(1, &callback)) return nullptr;
+  ifreq found = {};
+  if (ioctl(static_cast<int>(fd), TUNGETIFF, &found) != 0 ||
+      (found.ifr_flags & (IFF_TUN | IFF_NO_PI)) != (IFF_TUN | IFF_NO_PI)) {
+    return throwErrno(env, ENODEV, "TUNGETIFF");
+  }
+  return watched(env, static_cast<int>(fd), callback);
 }
 
 napi_value tunRead(napi_env env, napi_callback_info info) {

@@ -6,6 +6,9 @@ import type { Logger } from '../core/log.js'
 import type { ManagedEnvironment } from '../core/managed-environment.js'
 import { systemClock } from '../io/clock.js'
 import { createLogger } from '../io/logger.js'
+import { systemRandom } from '../io/random.js'
+import { runtimeFolder } from '../io/runtime-folder.js'
+import { WrapPort } from '../wrap/wrap-port.js'
 import { composeEnvironment } from './compose-environment.js'
 import { Entrances } from './entrances.js'
 import { environmentStatus } from './environment-status.js'
@@ -16,6 +19,7 @@ const STOP_LIMIT = 3000
 class EnvironmentProcess {
   #environment: ManagedEnvironment | undefined
   #entrances: Entrances | undefined
+  #wrap: WrapPort | undefined
   #logger: Logger | undefined
   #stopping = false
 
@@ -68,6 +72,18 @@ class EnvironmentProcess {
     this.#environment = environment
     this.#entrances = entrances
     await entrances.start()
+    // Without an IP layer a namespace has nowhere to send its packets.
+    if (environment.packetGate !== undefined) {
+      this.#wrap = new WrapPort({
+        environment,
+        hosts: options.dns.hosts,
+        folder: runtimeFolder().path,
+        clock: systemClock,
+        random: systemRandom,
+        logger,
+      })
+      await this.#wrap.start()
+    }
     send({ kind: 'listening' })
     await environment.start()
   }
@@ -82,6 +98,7 @@ class EnvironmentProcess {
     if (environment === undefined || this.#stopping) return
     const { state, error } = environment
     if (state === 'up') void this.#entrances?.environmentUp()
+    this.#wrap?.changed()
     send({
       kind: 'state',
       state,
@@ -131,6 +148,7 @@ class EnvironmentProcess {
   }
 
   async #close(): Promise<void> {
+    await this.#wrap?.stop()
     await this.#entrances?.stop()
     await this.#environment?.stop()
   }

@@ -1,7 +1,8 @@
 /** An environment as its own process sees it: the contract of listeners, and what starting, stopping and status need. */
 import type { Environment } from './environment.js'
 import type { PvpnError } from './errors.js'
-import type { LinkInfo, Millis } from './types.js'
+import type { PacketBatch } from './packet-batch.js'
+import type { Bytes, LinkInfo, Millis } from './types.js'
 
 export interface ManagedEnvironment extends Environment {
   /** Begins to connect; resolves at once. Changes are told by the `onState` given at construction. */
@@ -17,8 +18,19 @@ export interface ManagedEnvironment extends Environment {
   /** What its resolver uses now. */
   readonly dns: { readonly servers: readonly string[]; readonly search: readonly string[] }
   readonly tunnelStatus: TunnelStatus
+  /** The IP layer itself, for a network namespace that has the environment's address too; undefined without one. */
+  readonly packetGate?: PacketGate
   /** IP packets since the start, and those dropped by reason; all 0 for tunnels without an IP layer. */
   readonly packets: PacketCounts
+}
+
+export interface PacketGate {
+  /** Gets the packets to our address that the stack has no use for; the bytes are borrowed. Undefined: the stack answers them. */
+  onPacket: ((bytes: Bytes, at: number, length: number) => void) | undefined
+  /** Sends IP packets into the tunnel; the batch is used up. They are lost when the tunnel is down or the socket full. */
+  transmit(batch: PacketBatch): void
+  /** Would this destination go anywhere? */
+  routes(address: Bytes): boolean
 }
 
 export interface PacketCounts {

@@ -74,6 +74,17 @@ export class PacketDriver {
     this.#o.socket.close()
   }
 
+  /**
+   * Sends packets that are not the stack's. What the kernel does not take at once is lost, as at a full
+   * link: whoever sends them has its own TCP.
+   */
+  transmit(batch: PacketBatch): void {
+    if (this.#closed || this.#unsent < this.#out.count) return
+    this.#o.tunnel.transmit(batch, this.#o.clock.now())
+    this.#o.socket.send(batch, 0)
+    this.wake()
+  }
+
   /** Something outside of a turn has produced output: runs a turn soon, once for all callers. */
   wake(): void {
     if (!this.#turning) this.#schedule()

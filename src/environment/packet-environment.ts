@@ -7,7 +7,12 @@ import type { CallOptions, EnvironmentState, LookupOptions } from '../core/envir
 import { PvpnError } from '../core/errors.js'
 import { formatHostPort, parseIp } from '../core/ip.js'
 import type { Logger } from '../core/log.js'
-import type { ManagedEnvironment, PacketCounts, TunnelStatus } from '../core/managed-environment.js'
+import type {
+  ManagedEnvironment,
+  PacketCounts,
+  PacketGate,
+  TunnelStatus,
+} from '../core/managed-environment.js'
 import type { DnsOptions } from '../core/options.js'
 import { parseSocketAddress } from '../core/socket-address.js'
 import {
@@ -46,6 +51,7 @@ export interface PacketEnvironmentOptions {
 
 export class PacketEnvironment implements ManagedEnvironment {
   readonly name: string
+  readonly packetGate: PacketGate
   readonly #o: PacketEnvironmentOptions
   readonly #driver: PacketDriver
   readonly #resolver: EnvironmentResolver
@@ -65,6 +71,7 @@ export class PacketEnvironment implements ManagedEnvironment {
       soon: options.soon,
       onEvent: (event) => this.#event(event),
     })
+    this.packetGate = this.#gate()
     this.#resolver = createResolver({
       dns: options.dns,
       clock: options.clock,
@@ -217,6 +224,22 @@ export class PacketEnvironment implements ManagedEnvironment {
     if (this.#states.state === 'stopped') return
     this.#o.tunnel.resolved(id, addresses, this.#o.clock.now())
     this.#driver.wake()
+  }
+
+  #gate(): PacketGate {
+    const { stack, tunnel } = this.#o
+    return {
+      get onPacket() {
+        return stack.onUnclaimed
+      },
+      set onPacket(take) {
+        stack.onUnclaimed = take
+      },
+      transmit: (batch) => {
+        if (this.state === 'up') this.#driver.transmit(batch)
+      },
+      routes: (address) => tunnel.routes(address),
+    }
   }
 
   #requireUp(): void {

@@ -45,3 +45,8 @@ export const CARRIER_QUEUE = 262_144
 
 /** Packets of a tunnel's TCP connection handed on at once. */
 export const CARRIER_RECEIVE_SLOTS = 64
+
+/** Bytes of one message on a socket that carries descriptors, and bytes that may wait to be sent there. More is read as the next message; what would wait beyond is not sent. */
+export const CHANNEL_MESSAGE = 4096
+/** Descriptors of one message. Further ones are closed. */
+export const CHANNEL_DESCRIPTORS = 8

@@ -24,6 +24,13 @@ export function openTun(options: TunOptions): TunDevice {
   return new TunDevice(native, options)
 }
 
+/** A device of another process, by its descriptor, which is taken over. Throws as `openTun`, and ENODEV when it is none. */
+export function adoptTun(fd: number, packetSize: number): TunDevice {
+  const native = accel()?.tun
+  if (native === undefined) throw new PvpnError('ERR_UNSUPPORTED', 'the native addon is missing')
+  return new TunDevice(native, { fd, packetSize })
+}
+
 export class TunDevice {
   /** IP packets from the kernel, with headroom; the batch is borrowed for the call. */
   onBatch: (batch: PacketBatch) => void = ignore
@@ -34,10 +41,14 @@ export class TunDevice {
   readonly #batch: PacketBatch
   #closed = false
 
-  constructor(native: AccelTun, { name, packetSize }: TunOptions) {
+  constructor(
+    native: AccelTun,
+    from: TunOptions | { readonly fd: number; readonly packetSize: number },
+  ) {
     this.#native = native
-    this.#batch = new PacketBatch({ capacity: TUN_SLOTS, packetSize })
-    this.#handle = native.tunOpen(name, (events) => this.#wake(events))
+    this.#batch = new PacketBatch({ capacity: TUN_SLOTS, packetSize: from.packetSize })
+    const wake = (events: number) => this.#wake(events)
+    this.#handle = 'fd' in from ? native.tunAdopt(from.fd, wake) : native.tunOpen(from.name, wake)
   }
 
   /** As `DatagramSocket.send`. What the kernel refuses (no IP packet, device down) is lost. */

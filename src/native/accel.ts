@@ -5,10 +5,18 @@
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
-import type { Accel, AccelCipher, AccelFramed, AccelOwner, AccelTun, AccelUdp } from './contract.js'
+import type {
+  Accel,
+  AccelChannel,
+  AccelCipher,
+  AccelFramed,
+  AccelOwner,
+  AccelTun,
+  AccelUdp,
+} from './contract.js'
 
 type Exports = Pick<Accel, 'checksum' | 'noCoreFiles'> &
-  Partial<AccelCipher & AccelFramed & AccelUdp & AccelTun & AccelOwner>
+  Partial<AccelCipher & AccelFramed & AccelUdp & AccelTun & AccelChannel & AccelOwner>
 
 /** Where scripts/build-native.js puts it; PVPN_ACCEL may name another file (the sanitizers' build). */
 const BUILT = fileURLToPath(new URL('../../native/accel.node', import.meta.url))
@@ -59,6 +67,7 @@ function features(exports: Exports): Accel {
     framed: exports.framedNew === undefined ? undefined : (exports as AccelFramed),
     udp: exports.udpOpen === undefined ? undefined : (exports as AccelUdp),
     tun: exports.tunOpen === undefined ? undefined : (exports as AccelTun),
+    channel: exports.channelOpen === undefined ? undefined : (exports as AccelChannel),
     owner: exports.socketOwner === undefined ? undefined : (exports as AccelOwner),
   }
 }

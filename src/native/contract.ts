@@ -134,6 +134,8 @@ export interface AccelUdp {
 export interface AccelTun {
   /** Attaches to the device, made when there is none (needs CAP_NET_ADMIN). Throws as `udpOpen` does. */
   tunOpen(name: string, callback: (events: number) => void): Handle<'tun'>
+  /** A device that another process has made: takes the descriptor over. Throws ENODEV (and leaves it open) when it is none. */
+  tunAdopt(fd: number, callback: (events: number) => void): Handle<'tun'>
   /** Reads up to `to` - `from` packets of at most `packetSize` bytes to the slots' offsets; the number read, or a negative errno. */
   tunRead(
     tun: Handle<'tun'>,
@@ -154,6 +156,16 @@ export interface AccelTun {
     to: number,
   ): number
   tunClose(tun: Handle<'tun'>): void
+}
+
+/** Unix sockets on which descriptors come (SCM_RIGHTS). */
+export interface AccelChannel {
+  /** Reads from the socket, which stays its owner's for writing. Throws as `udpOpen` does. */
+  channelOpen(fd: number, callback: (events: number) => void): Handle<'channel'>
+  /** One message: its bytes, 0 at the end, or a negative errno. Its descriptors, then -1, fill `descriptors`. */
+  channelRead(channel: Handle<'channel'>, bytes: Bytes, descriptors: Int32Array): number
+  channelClose(channel: Handle<'channel'>): void
+  descriptorClose(fd: number): void
 }
 
 /** Who has the other end of a connection on this host. Results are 0 or a negative errno. */
@@ -183,6 +195,8 @@ export interface Accel {
   readonly framed: AccelFramed | undefined
   readonly udp: AccelUdp | undefined
   readonly tun: AccelTun | undefined
+  /** Undefined: an addon of an older build. */
+  readonly channel: AccelChannel | undefined
   /** Undefined: an addon of an older build. */
   readonly owner: AccelOwner | undefined
 }

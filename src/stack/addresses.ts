@@ -4,7 +4,13 @@ import { inPrefix, type Prefix, parsePrefix } from '../core/ip.js'
 import type { Bytes } from '../core/types.js'
 
 export class Addresses {
+  /** Every address counts as ours. */
+  readonly any: boolean
   #own: readonly Prefix[] = []
+
+  constructor(any = false) {
+    this.any = any
+  }
 
   /** Addresses with prefix lengths; what is not one is left out. */
   set(texts: readonly string[]): void {
@@ -26,6 +32,7 @@ export class Addresses {
 
   /** The same for `size` bytes at an index. */
   ours(b: Bytes, at: number, size: number): boolean {
+    if (this.any) return true
     for (const { address } of this.#own) {
       if (address.length === size && equalBytes(address, 0, b, at, size)) return true
     }

@@ -18,6 +18,8 @@ export interface StackOptions {
   readonly random: Random
   /** First and last local port for connections of our own; others belong to a wrapper's namespace. Default 32768–60999. */
   readonly ephemeralPorts?: readonly [number, number]
+  /** Every address is ours: the far end of a link whose other end is all alone. Default false. */
+  readonly anyAddress?: boolean
 }
 
 /** A connection being opened: becomes usable at `onConnect`, or fails by `onClose`. */

@@ -46,7 +46,7 @@ export function createStack(options: StackOptions): Stack {
 class IpStack implements Stack {
   onReady: () => void = () => undefined
   onUnclaimed: Unclaimed | undefined
-  readonly #addresses = new Addresses()
+  readonly #addresses: Addresses
   readonly #paths = new PathMtu()
   readonly #reassembly = new Reassembly()
   readonly #tcp: TcpLayer
@@ -60,6 +60,7 @@ class IpStack implements Stack {
   #identification: number
 
   constructor(options: StackOptions) {
+    this.#addresses = new Addresses(options.anyAddress)
     const draw = new Uint8Array(2)
     options.random(draw)
     this.#identification = u16(draw, 0)
@@ -184,7 +185,8 @@ class IpStack implements Stack {
       this.#drop(isGroup(b, ip + destination, size) ? 'ip-group' : 'ip-not-ours')
       return false
     }
-    if (impossibleSource(b, ip + source, size) || this.#addresses.ours(b, ip + source, size)) {
+    const own = !this.#addresses.any && this.#addresses.ours(b, ip + source, size)
+    if (impossibleSource(b, ip + source, size) || own) {
       this.#drop('ip-source')
       return false
     }
