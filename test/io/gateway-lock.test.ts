@@ -50,7 +50,7 @@ t.test('stale locks are passed over: dead process, reused number, nonsense', asy
 
 t.test('a killed holder whose parent has not asked for its end is gone', async (t) => {
   // `sleep` takes the shell's place and never asks what became of the shell's child.
-  const parent = spawn('sh', ['-c', 'true & echo $!; exec sleep 20'])
+  const parent = spawn('sh', ['-c', 'sleep 0.5 & echo $!; exec sleep 20'])
   t.teardown(() => parent.kill('SIGKILL'))
   const [line] = await once(parent.stdout, 'data')
   const zombie = Number(String(line))
