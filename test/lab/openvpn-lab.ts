@@ -118,7 +118,7 @@ export class OpenvpnLab {
         'cert server.crt',
         'key server.key',
         'dh none',
-        'keepalive 2 8',
+        'keepalive 1 5',
         'verb 4',
         ...this.#protection(protection, '0', 'v2-server.key force-cookie'),
         ...lines,
