@@ -267,6 +267,13 @@ t.test('in the configuration', async (t) => {
     ),
     { username: 'ann', password: 'word', challenge: '7', missing: undefined },
   )
+  const key = PRIVATE.replaceAll('PRIVATE', 'ENCRYPTED PRIVATE')
+  folder.write('locked.ovpn', `${BASE}<cert>\n${CERT}</cert>\n<key>\n${key}</key>\n`)
+  t.match(await tunnelOf('file: locked.ovpn'), { missing: 'key_password' })
+  t.match(await tunnelOf('file: locked.ovpn, key_password_file: pw'), {
+    missing: undefined,
+    tls: { keyPassword: 'word' },
+  })
   t.match((await load('file: none.ovpn')).problems, [/none.ovpn does not exist/])
   t.match((await load('username: ann')).problems, [/"file" is missing/])
 })

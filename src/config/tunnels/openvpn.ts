@@ -93,8 +93,10 @@ function withSecrets(
   }
   const keyPassword = given.keyPassword === undefined ? options.tls.keyPassword : texts.keyPassword
   const tls = { ...options.tls, ...(keyPassword === undefined ? {} : { keyPassword }) }
+  const locked = keyPassword === undefined && /ENCRYPTED/.test(options.tls.key ?? '')
+  const keyMissing = locked ? { missing: 'key_password' } : {}
   const { username: ownName, password: ownPassword, ...rest } = options
-  if (!file.asksPassword) return { ...rest, tls }
+  if (!file.asksPassword) return { ...rest, tls, ...keyMissing }
   const user = username ?? ownName
   const password = given.password === undefined ? ownPassword : texts.password
   const missing =
@@ -111,6 +113,6 @@ function withSecrets(
     ...(user === undefined ? {} : { username: user }),
     ...(password === undefined ? {} : { password }),
     ...(file.asksChallenge && given.challenge !== undefined ? { challenge: texts.challenge } : {}),
-    ...(missing === undefined ? {} : { missing }),
+    ...(missing === undefined ? keyMissing : { missing }),
   }
 }

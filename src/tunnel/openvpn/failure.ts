@@ -65,7 +65,7 @@ export function credentialsMissing(what: string): PvpnError {
     'ERR_AUTH',
     `auth failed: the file asks for a password, and ${what} is not set`,
     {
-      hint: 'add username and password_file (or password_command) to the tunnel in the configuration',
+      hint: 'add it (or …_file, …_command) to the tunnel in the configuration',
     },
   )
 }
