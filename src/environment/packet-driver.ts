@@ -32,9 +32,10 @@ export class PacketDriver {
   #writable = true
   #turning = false
   #scheduled = false
-  #closed = false
-  /** Closed from inside of a turn: done when the turn ends. */
+  /** Closing was asked for: done at once, or when the turn ends that it was asked in. */
   #closing = false
+  /** From the last turn on. */
+  #closed = false
   #cancelTimer: (() => void) | undefined
   #timerAt: Millis = Number.POSITIVE_INFINITY
 
@@ -45,7 +46,7 @@ export class PacketDriver {
     options.socket.onBatch = (batch) => this.#received(batch)
     options.socket.onWritable = () => {
       this.#writable = true
-      this.#turn(this.#o.clock.now())
+      if (!this.#closed) this.#turn(this.#o.clock.now())
     }
     options.stack.onReady = () => this.wake()
     options.tunnel.onReady = () => this.wake()
@@ -60,18 +61,9 @@ export class PacketDriver {
 
   /** Closes the tunnel and the socket; the last datagrams are sent if the kernel takes them at once. */
   close(): void {
-    if (this.#closed) return
-    if (this.#turning) {
-      this.#closing = true
-      return
-    }
-    const now = this.#o.clock.now()
-    this.#o.tunnel.close(now)
-    this.#turn(now)
-    if (this.#closed) return
-    this.#closed = true
-    this.#cancelTimer?.()
-    this.#o.socket.close()
+    if (this.#closing) return
+    this.#closing = true
+    if (!this.#turning) this.#end()
   }
 
   /**
@@ -88,6 +80,15 @@ export class PacketDriver {
   /** Something outside of a turn has produced output: runs a turn soon, once for all callers. */
   wake(): void {
     if (!this.#turning) this.#schedule()
+  }
+
+  #end(): void {
+    const now = this.#o.clock.now()
+    this.#closed = true
+    this.#o.tunnel.close(now)
+    this.#turn(now)
+    this.#cancelTimer?.()
+    this.#o.socket.close()
   }
 
   #schedule(): void {
@@ -116,21 +117,24 @@ export class PacketDriver {
       this.#events(now)
       this.#o.stack.notify()
       this.#send(now)
-      this.#events(now)
+      // What sending brought about may want to send in its turn.
+      if (this.#events(now)) this.#schedule()
     } finally {
       this.#turning = false
     }
-    if (this.#closing) {
-      this.#closing = false
-      this.close()
-    } else this.#arm()
+    if (this.#closing && !this.#closed) this.#end()
+    else this.#arm()
   }
 
-  #events(now: Millis): void {
+  /** True when there were any. */
+  #events(now: Millis): boolean {
+    let any = false
     for (let e = this.#o.tunnel.takeEvent(); e !== undefined; e = this.#o.tunnel.takeEvent()) {
       if (e.kind === 'up') this.#o.stack.configure(e.link, now)
       this.#o.onEvent(e)
+      any = true
     }
+    return any
   }
 
   #send(now: Millis): void {
