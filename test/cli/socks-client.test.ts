@@ -52,14 +52,6 @@ t.test('targets as the protocol writes them', async (t) => {
   }
 })
 
-t.test('a name that does not fit is refused before anything is sent', async (t) => {
-  const { heard, through } = await listener(t, [OPEN, DONE])
-  for (const host of ['n'.repeat(256), 'é'.repeat(128)]) {
-    await t.rejects(through({ host, port: 1 }), { code: 'ERR_NAME' })
-  }
-  t.same(heard, [])
-})
-
 t.test(
   'the address in the reply may be of any kind, and what follows it is the stream',
   async (t) => {
