@@ -176,9 +176,10 @@ class Port implements DatagramPort {
 
   get local(): Endpoint {
     const { addresses } = this.#host
-    const [family = 4] = this.#families.filter((f) => addresses.has(f))
-    const own = addresses.first(family)
-    return { address: own === undefined ? '0.0.0.0' : formatIp(own), port: this.#number }
+    const family = this.#families.find((f) => addresses.has(f)) ?? this.#families[0]
+    const own = family === undefined ? undefined : addresses.first(family)
+    const none = family === 6 ? '::' : '0.0.0.0'
+    return { address: own === undefined ? none : formatIp(own), port: this.#number }
   }
 
   send(to: Endpoint, bytes: Bytes, from?: string): boolean {
