@@ -199,6 +199,7 @@ export class PacketEnvironment implements ManagedEnvironment {
         logger.warn({ code: event.error.code }, event.error.message)
         break
       case 'failed':
+        this.#resolver.configure(undefined)
         this.#states.failed(event.error)
         logger.error({ code: event.error.code }, event.error.message)
         break
