@@ -32,7 +32,9 @@ const RUNS: readonly Run[] = [
   { name: '50 ms, 2 % loss', file: 'transfers', args: [25, 0.02, '4,6', 2 * MIB, WHOLE] },
   ...(process.env.LAB_LONG === undefined
     ? []
-    : [{ name: '50 ms, 2 % loss, long', file: 'transfers', args: [25, 0.02, '4', WHOLE, 0] }]),
+    : [
+        { name: '50 ms, 2 % loss, long', file: 'transfers', args: [25, 0.02, '4', WHOLE, 0, 'us'] },
+      ]),
   { name: 'open, close, reset, windows', file: 'behaviour' },
   { name: 'ICMP, UDP, path MTU', file: 'datagrams' },
   ...OPTIONS.map((option) => ({

@@ -1,7 +1,7 @@
 /**
  * Transfers between our TCP and Linux's over one link, both ways, opened by each side:
- * `node transfers.js DELAY_MS LOSS FAMILIES SIZE_BY_US SIZE_BY_LINUX`, where a size of 0 leaves those out.
- * Prints TAP.
+ * `node transfers.js DELAY_MS LOSS FAMILIES SIZE_BY_US SIZE_BY_LINUX [OPENERS]`, where a size of 0
+ * leaves those out. Prints TAP.
  */
 import t from 'tap'
 import { patternMd5 } from '../../support/pattern.js'
@@ -11,12 +11,13 @@ import { open, receive, send } from './talk.js'
 const [delay = 0, loss = 0] = process.argv.slice(2, 4).map(Number)
 const families = (process.argv[4] ?? '4').split(',').map(Number) as (4 | 6)[]
 const sizes = { us: Number(process.argv[5]), linux: Number(process.argv[6]) }
+const openers = (process.argv[7] ?? 'us,linux').split(',') as ('us' | 'linux')[]
 const host = new StackHost({ device: 'pvpn0', network: 1, link: { delay, loss } })
 t.teardown(() => host.close())
 t.setTimeout(600_000)
 
 for (const family of families) {
-  for (const opener of ['us', 'linux'] as const) {
+  for (const opener of openers) {
     for (const sender of ['us', 'linux'] as const) {
       const size = sizes[sender]
       if (size === 0) continue
