@@ -72,18 +72,15 @@ class EnvironmentProcess {
     this.#environment = environment
     this.#entrances = entrances
     await entrances.start()
-    // Without an IP layer a namespace has nowhere to send its packets.
-    if (environment.packetGate !== undefined) {
-      this.#wrap = new WrapPort({
-        environment,
-        hosts: options.dns.hosts,
-        folder: runtimeFolder().path,
-        clock: systemClock,
-        random: systemRandom,
-        logger,
-      })
-      await this.#wrap.start()
-    }
+    this.#wrap = new WrapPort({
+      environment,
+      hosts: options.dns.hosts,
+      folder: runtimeFolder().path,
+      clock: systemClock,
+      random: systemRandom,
+      logger,
+    })
+    await this.#wrap.start()
     send({ kind: 'listening' })
     await environment.start()
   }

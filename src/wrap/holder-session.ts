@@ -9,6 +9,7 @@ import { connectHost } from '../io/host-connect.js'
 import { Relay } from '../io/relay.js'
 import { socketStream } from '../io/socket-stream.js'
 import { adoptTun } from '../io/tun.js'
+import { CarriedLink } from './carried-link.js'
 import { DnsService } from './dns-service.js'
 import { MAX_HOST_PORTS } from './limits.js'
 import { NamespaceLink } from './namespace-link.js'
@@ -33,7 +34,7 @@ export class HolderSession {
   readonly #servers = new Set<Server>()
   readonly #datagrams = new Set<DatagramSocket>()
   #hostPorts = 0
-  #link: NamespaceLink | undefined
+  #link: NamespaceLink | CarriedLink | undefined
   #told = ''
 
   constructor(options: HolderSessionOptions) {
@@ -80,22 +81,16 @@ export class HolderSession {
   #device(fd: number): boolean {
     const { environment, clock, random, logger } = this.#o
     const gate = environment.packetGate
-    if (gate === undefined || this.#link !== undefined) return false
+    if (this.#link !== undefined) return false
     const { mtu } = linkOf(environment)
     const device = adoptTun(fd, Math.max(1536, mtu))
     device.onError = (error) => {
       logger.warn({ err: error }, 'the device of a namespace failed')
       this.close()
     }
-    this.#link = new NamespaceLink({
-      environment,
-      gate,
-      device,
-      dns: this.#dns,
-      clock,
-      random,
-      mtu,
-    })
+    const common = { environment, device, dns: this.#dns, clock, random, mtu }
+    this.#link =
+      gate === undefined ? new CarriedLink(common) : new NamespaceLink({ ...common, gate })
     return true
   }
 

@@ -12,3 +12,11 @@ export const MAX_DNS_STREAMS = 256
 export const MAX_PIPELINED = 16
 /** Packets that wait for the device within one turn; a full batch goes at once. */
 export const NAMESPACE_SLOTS = 64
+/** Connections of one namespace that are being opened through a tunnel without an IP layer. More wait for the program's repetition. */
+export const MAX_OPENING = 1024
+/** Connections of one namespace through a tunnel without an IP layer. More are refused. */
+export const MAX_CARRIED = 4096
+/** UDP senders of one namespace that a tunnel without an IP layer serves. Datagrams of more are dropped. */
+export const MAX_SENDERS = 1024
+/** Milliseconds after which a silent UDP sender's port is given back. */
+export const SENDER_IDLE = 120_000

@@ -2,8 +2,14 @@
 import { u8, u16 } from '../core/bytes.js'
 import type { Bytes } from '../core/types.js'
 import { PROTOCOL_TCP, PROTOCOL_UDP } from '../wire/ip.js'
-import { ipv4FragmentOffset, ipv4HeaderLength, ipv4Protocol } from '../wire/ipv4.js'
+import {
+  ipv4FragmentOffset,
+  ipv4HeaderLength,
+  ipv4MoreFragments,
+  ipv4Protocol,
+} from '../wire/ipv4.js'
 import { IPV6_HEADER, ipv6NextHeader } from '../wire/ipv6.js'
+import { PROTOCOL_IPV6_FRAGMENT } from '../wire/ipv6-extension.js'
 
 /** IPv4 or IPv6 with a whole header; 0: neither. */
 export function ipVersion(b: Bytes, at: number, length: number): 4 | 6 | 0 {
@@ -29,6 +35,20 @@ export function destinationPort(b: Bytes, at: number, length: number): number {
   if (protocol !== PROTOCOL_TCP && protocol !== PROTOCOL_UDP) return 0
   const transport = transportAt(b, at, length)
   return transport + 4 <= at + length ? u16(b, transport + 2) : 0
+}
+
+/** The same for the source port. */
+export function sourcePort(b: Bytes, at: number, length: number): number {
+  const protocol = transportProtocol(b, at)
+  if (protocol !== PROTOCOL_TCP && protocol !== PROTOCOL_UDP) return 0
+  const transport = transportAt(b, at, length)
+  return transport + 4 <= at + length ? u16(b, transport) : 0
+}
+
+/** Only a part of what was sent: it has to be put together before it says anything. */
+export function isFragment(b: Bytes, at: number): boolean {
+  if (u8(b, at) >>> 4 === 6) return ipv6NextHeader(b, at) === PROTOCOL_IPV6_FRAGMENT
+  return ipv4FragmentOffset(b, at) !== 0 || ipv4MoreFragments(b, at)
 }
 
 /** Multicast, or IPv4's broadcast: no ICMP error may be sent about these (RFC 1122 section 3.2.2). */

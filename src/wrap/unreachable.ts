@@ -23,6 +23,9 @@ import { toGroup, transportAt, transportProtocol } from './packet-fields.js'
 
 /** Codes, for both families. */
 export const NO_ROUTE = { v4: 0, v6: 0 }
+export const HOST = { v4: 1, v6: 3 }
+export const PORT = { v4: 3, v6: 4 }
+export const PROHIBITED = { v4: 13, v6: 1 }
 
 /** Bytes of the packet that the message repeats (RFC 1812 section 4.3.2.3; RFC 4443 section 2.4 allows as many as fit 1280). */
 const QUOTED_4 = 548
