@@ -1,4 +1,5 @@
 /** pvpn-wrap: runs a program inside of an environment. docs/wrap.md says what it promises. */
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -93,7 +94,15 @@ static void readArguments(struct options *options, char **argv) {
   }
 }
 
+/** A descriptor of ours must not get a standard number that the caller left free; the program finds it free again. */
+static void occupyStandard(void) {
+  for (int fd = 0; fd < 3; fd++) {
+    if (fcntl(fd, F_GETFD) < 0) open("/dev/null", O_RDWR | O_CLOEXEC);
+  }
+}
+
 int main(int argc, char **argv) {
+  occupyStandard();
   struct runtime runtime;
   char problem[4096] = "";
   if (argc == 4 && strcmp(argv[1], "--holder") == 0) {

@@ -100,6 +100,8 @@ t.test('programs inside, and nothing outside', { skip: reason, timeout: 240_000 
   const wrap = async (environment: string, ...argv: string[]): Promise<RunResult> =>
     await client.run(asUser([WRAP, environment, ...argv]), { timeout: 40_000 })
 
+  const ofFolder = (pid: number) =>
+    readFileSync(`/proc/${pid}/environ`, 'utf8').includes(`PVPN_RUNTIME_DIR=${folder}/run`)
   const raw = join(folder, 'raw-client')
   const source = join(ROOT, 'test/lab/wrap/raw-client.c')
   execFileSync('gcc', ['-static', '-O1', '-o', raw, source])
@@ -275,6 +277,23 @@ c.sendall(b'\\r\\n'); c.settimeout(20); print(c.recv(9000))`
     process.kill(Number(pid), 'SIGKILL')
     t.ok(await eventually(async () => out.includes('www.office.example'), 25_000))
   })
+
+  await t.test(
+    'a killed holder ends the network inside, and the next call begins anew',
+    async (t) => {
+      const script = `sleep 3; curl -sSm3 http://${OFFICE}/ || echo "refused $?"; curl -sSm3 http://198.51.100.1/`
+      const running = wrap('office', 'sh', '-c', script)
+      await new Promise((resolve) => setTimeout(resolve, 1000))
+      const pids = execFileSync('pgrep', ['-f', '^pvpn-wrap --holder [0-9]+ office$']).toString()
+      const own = pids.split('\n').filter((pid) => pid !== '' && ofFolder(Number(pid)))
+      t.equal(own.length, 1)
+      process.kill(Number(own[0]), 'SIGKILL')
+      const { code, stdout } = await running
+      t.match(stdout, /^refused (7|28)\n$/)
+      t.not(code, 0)
+      t.match((await wrap('office', 'curl', '-sSm9', `http://${OFFICE}/`)).stdout, page)
+    },
+  )
 
   await t.test('nothing went outside, and the table is the document’s', async (t) => {
     await new Promise((resolve) => setTimeout(resolve, 500))
