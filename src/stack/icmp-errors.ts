@@ -45,7 +45,7 @@ import { udpDestinationPort, udpSourcePort } from '../wire/udp.js'
 import type { IcmpMessages } from './icmp-messages.js'
 import { LAYOUT_4, LAYOUT_6 } from './packet-writer.js'
 import type { PathMtu } from './path-mtu.js'
-import type { TcpLayer } from './tcp-contract.js'
+import type { TcpIcmpError, TcpLayer } from './tcp-contract.js'
 import type { UdpPorts } from './udp-ports.js'
 
 export interface ErrorHost {
@@ -101,15 +101,19 @@ export function receiveError(
 function known(host: ErrorHost, q: Quote, b: Bytes): boolean {
   const family = q.source.length === 4 ? 4 : 6
   if (q.protocol === PROTOCOL_UDP) return host.udp.owns(family, udpSourcePort(b, q.at))
-  if (q.protocol === PROTOCOL_TCP) {
-    return host.tcp.owns(
-      q.source,
-      udpSourcePort(b, q.at),
-      q.destination,
-      udpDestinationPort(b, q.at),
-    )
-  }
+  if (q.protocol === PROTOCOL_TCP) return host.tcp.believes(segmentOf(b, q, 'packet-too-big'))
   return host.icmp.isOurPing(icmpIdentifier(b, q.at))
+}
+
+function segmentOf(b: Bytes, q: Quote, error: TcpIcmpError['error']): TcpIcmpError {
+  return {
+    local: q.source,
+    localPort: udpSourcePort(b, q.at),
+    remote: q.destination,
+    remotePort: udpDestinationPort(b, q.at),
+    sequence: u32(b, q.at + 4) | 0,
+    error,
+  }
 }
 
 function tell(
@@ -122,9 +126,7 @@ function tell(
   const [localPort, remotePort] = [udpSourcePort(b, q.at), udpDestinationPort(b, q.at)]
   const v4 = q.source.length === 4
   if (q.protocol === PROTOCOL_TCP) {
-    const sequence = u32(b, q.at + 4) | 0
-    const { source: local, destination: remote } = q
-    host.tcp.icmpError({ local, localPort, remote, remotePort, sequence, error }, now)
+    host.tcp.icmpError(segmentOf(b, q, error), now)
   } else if (error === 'packet-too-big') {
     // UDP and echo requests of ours are cut to the new size from now on.
   } else if (q.protocol === PROTOCOL_UDP) {

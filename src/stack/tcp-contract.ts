@@ -40,6 +40,8 @@ export interface TcpLayer {
   input(bytes: Bytes, ipAt: number, at: number, length: number, now: Millis): void
   /** Does this port belong to a connection or listener of ours? (Else a wrapper's namespace may have it.) */
   owns(local: Bytes, localPort: number, remote: Bytes, remotePort: number): boolean
+  /** Does the error quote what a connection of ours has in flight (RFC 5927 section 4.1)? Others are guesses. */
+  believes(error: TcpIcmpError): boolean
   notify(): void
   /** Appends whole IP packets; the number appended. */
   output(batch: PacketBatch, now: Millis): number

@@ -238,6 +238,29 @@ t.test('every connection over a path that has shrunk learns of it', async (t) =>
   }
 })
 
+t.test(
+  'a path does not shrink by guesses: a segment that is not in flight, a port that listens',
+  async (t) => {
+    for (const { them, header } of FAMILIES) {
+      const path = new NarrowPath()
+      path.a.listenTcp({ port: 22 })
+      path.b.listenTcp({ port: 80 }).onConnection = () => undefined
+      const socket = path.a.connectTcp({ address: them, port: 80 }, 0)
+      const [syn] = sent(path.a)
+      if (syn === undefined) throw new Error('nothing was sent')
+      receive(path.b, [syn])
+      path.settle()
+      t.equal(socket.state, 'ESTABLISHED')
+      const far = changed(syn, header + 4, u8(syn, header + 4) ^ 0x40)
+      const listening = changed(changed(syn, header, 0), header + 1, 22)
+      receive(path.a, [tooBig(syn, 1300), tooBig(far, 1300), tooBig(listening, 1300)])
+      const port = path.a.bindUdp()
+      port.send({ address: them, port: 7 }, new Uint8Array(1350))
+      t.equal(sent(path.a).length, 1, `the path to ${them} is what it was`)
+    }
+  },
+)
+
 t.test('large datagrams find a smaller path too', async (t) => {
   for (const { name, them } of FAMILIES) {
     const path = new NarrowPath()

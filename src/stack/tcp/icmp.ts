@@ -4,9 +4,14 @@ import type { Connection } from './connection.js'
 import { setSegmentSize } from './handshake.js'
 import { atOrBefore, before } from './sequence.js'
 
-/** An error about a segment of this connection; believed only when it quotes something in flight (RFC 5927 section 4.1). */
+/** Does the error quote something in flight (RFC 5927 section 4.1)? */
+export function quotesFlight(c: Connection, icmp: TcpIcmpError): boolean {
+  return atOrBefore(c.una, icmp.sequence) && before(icmp.sequence, c.next)
+}
+
+/** An error about a segment of this connection; believed only when it quotes something in flight. */
 export function icmpArrives(c: Connection, icmp: TcpIcmpError): void {
-  if (!atOrBefore(c.una, icmp.sequence) || !before(icmp.sequence, c.next)) return
+  if (!quotesFlight(c, icmp)) return
   if (icmp.error === 'packet-too-big') {
     pathShrunk(c)
     return

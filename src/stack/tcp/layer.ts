@@ -26,7 +26,7 @@ import { Delivery } from './acknowledge.js'
 import { Connection } from './connection.js'
 import type { TcpContext, TcpCounters, TcpDrop } from './context.js'
 import { prepare, readSynchronize } from './handshake.js'
-import { icmpArrives, pathChanged } from './icmp.js'
+import { icmpArrives, pathChanged, quotesFlight } from './icmp.js'
 import { InitialSequence } from './initial-sequence.js'
 import { segmentArrives } from './input.js'
 import { BACKLOG, CONNECTIONS, HALF_OPEN, LISTENERS } from './limits.js'
@@ -332,11 +332,18 @@ class Layer implements TcpLayer, TcpContext {
     return listener
   }
 
+  believes(error: TcpIcmpError): boolean {
+    const c = this.#quoted(error)
+    return c !== undefined && quotesFlight(c, error)
+  }
+
+  #quoted({ local, localPort, remote, remotePort }: TcpIcmpError): Connection | undefined {
+    return this.#connections.find(local, 0, localPort, remote, 0, remotePort, local.length)
+  }
+
   icmpError(error: TcpIcmpError, now: Millis): void {
     this.#time(now)
-    const { local, localPort, remote, remotePort } = error
-    const size = local.length
-    const c = this.#connections.find(local, 0, localPort, remote, 0, remotePort, size)
+    const c = this.#quoted(error)
     if (c === undefined) return
     this.#cycle = true
     icmpArrives(c, error)
