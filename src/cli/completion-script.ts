@@ -75,6 +75,33 @@ ${commands.map((command) => `        ${command.name}:*) ${reply(command.first)} 
     esac
 }
 complete -o filenames -F _pvpn pvpn
+${bashWrap()}`
+}
+
+/** `pvpn-wrap ENV COMMAND`: behind the environment stands a command line of its own. */
+function bashWrap(): string {
+  return `_pvpn_wrap() {
+    local cur=\${COMP_WORDS[COMP_CWORD]} i
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        case \${COMP_WORDS[i]} in
+            --via|--wait|--host-port) ((i++)) ;;
+            -*) ;;
+            *) break ;;
+        esac
+    done
+    if ((i < COMP_CWORD - 1)) && declare -F _command_offset >/dev/null; then
+        _command_offset $((i + 1))
+    elif ((i < COMP_CWORD)); then
+        COMPREPLY=($(compgen -c -f -- "$cur"))
+    elif [[ $cur == -* ]]; then
+        COMPREPLY=($(compgen -W "--via --wait --host-port --verbose --help" -- "$cur"))
+    elif [[ \${COMP_WORDS[COMP_CWORD-1]} == --via ]]; then
+        COMPREPLY=($(compgen -W "auto netns preload" -- "$cur"))
+    else
+        COMPREPLY=($(compgen -W "$(${ASK})" -- "$cur"))
+    fi
+}
+complete -o filenames -F _pvpn_wrap pvpn-wrap
 `
 }
 
