@@ -129,7 +129,7 @@ static void makeDescriptors(struct holder *holder, int ready) {
   static const char *const kAddresses[] = {"127.0.0.53", "127.0.0.1", "::1"};
   for (size_t i = 0; i < sizeof kAddresses / sizeof *kAddresses; i++) {
     const int family = strchr(kAddresses[i], ':') != NULL ? AF_INET6 : AF_INET;
-    keep(holder, "dns-udp", boundSocket(family, kAddresses[i], SOCK_DGRAM));
+    keep(holder, family == AF_INET6 ? "dns-udp6" : "dns-udp4", boundSocket(family, kAddresses[i], SOCK_DGRAM));
     keep(holder, "dns-tcp", boundSocket(family, kAddresses[i], SOCK_STREAM));
   }
 }

@@ -69,7 +69,8 @@ export class HolderSession {
   #take(word: string, value: number, fd: number): boolean {
     try {
       if (word === 'tun') return this.#device(fd)
-      if (word === 'dns-udp') return this.#dnsDatagrams(fd)
+      if (word === 'dns-udp4') return this.#dnsDatagrams(fd, 'udp4')
+      if (word === 'dns-udp6') return this.#dnsDatagrams(fd, 'udp6')
       if (word === 'dns-tcp') return this.#dnsStreams(fd)
       if (word === 'host-port') return this.#hostPort(fd, value)
     } catch (thrown) {
@@ -94,10 +95,10 @@ export class HolderSession {
     return true
   }
 
-  #dnsDatagrams(fd: number): boolean {
+  #dnsDatagrams(fd: number, family: 'udp4' | 'udp6'): boolean {
     if (this.#datagrams.size >= MOST_DNS_SOCKETS) return false
-    // The family is only for addresses given as text: the socket exists already.
-    const socket = createSocket('udp4')
+    // Answers go to addresses given as text, which Node reads by the family.
+    const socket = createSocket(family)
     socket.on('error', () => {})
     socket.on('message', (query, from) => {
       this.#dns.datagram(query, (answer) => {
