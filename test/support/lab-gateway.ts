@@ -90,10 +90,21 @@ export class LabGateway {
   /** SIGTERM, and the exit code. */
   async down(): Promise<number | null> {
     const child = this.#process
-    if (child === undefined || child.exitCode !== null) return child?.exitCode ?? null
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) {
+      return child?.exitCode ?? null
+    }
     const ended = new Promise<number | null>((resolve) => child.once('exit', resolve))
     child.kill('SIGTERM')
     return await ended
+  }
+
+  /** SIGKILL: nothing of it can put anything in order. */
+  async kill(): Promise<void> {
+    const child = this.#process
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
+    const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+    child.kill('SIGKILL')
+    await ended
   }
 
   /** Runs a `pvpn` command as the gateway's user. */
