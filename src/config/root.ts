@@ -132,6 +132,9 @@ function checkThrough(environments: readonly EnvironmentDraft[], context: Contex
         through.place,
         `"through" makes a loop: ${[...path, name].join(' -> ')}`,
       )
+    } else {
+      // Refused rather than ignored: the tunnel's packets would leave by the host's own network.
+      context.report.problem(through.place, '"through" is not supported by this version yet')
     }
   }
 }

@@ -23,7 +23,7 @@ environments:
     publish: [{ port: 8080, to: '127.0.0.1:8080', protocol: udp }]
     start: on-demand
     connect_timeout: 2.5
-  home: { tunnel: { type: direct, through: office }, listen: [127.0.0.1:1089, 'unix:run/home.sock'] }
+  home: { tunnel: { type: direct }, listen: [127.0.0.1:1089, 'unix:run/home.sock'] }
 policy:
   rules:
     - { program: /usr/bin/git, children: true, environment: office }
@@ -68,7 +68,6 @@ policy:
   })
   t.match(home, {
     tunnel: { type: 'direct' },
-    through: 'office',
     listen: [listen(1089), { kind: 'unix', path: `${folder.path}/run/home.sock` }],
     users: [],
     dns: { servers: undefined, search: undefined, listen: [] },

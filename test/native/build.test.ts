@@ -20,11 +20,11 @@ const compiler = ['c++', 'g++', 'clang++'].some(
   (name) => spawnSync(name, ['--version']).status === 0,
 )
 
-/** A copy of the project with just the addon's sources; removed with the test. */
+/** A copy of the project with just the native sources; removed with the test. */
 function copy(t: { teardown(run: () => void): void }): string {
   const root = mkdtempSync(join(tmpdir(), 'pvpn-build-'))
   t.teardown(() => rmSync(root, { recursive: true }))
-  cpSync(join(ROOT, 'native/accel'), join(root, 'native/accel'), { recursive: true })
+  cpSync(join(ROOT, 'native'), join(root, 'native'), { recursive: true })
   mkdirSync(join(root, 'scripts'))
   cpSync(join(ROOT, 'scripts/build-native.js'), join(root, 'scripts/build-native.js'))
   cpSync(join(ROOT, 'package.json'), join(root, 'package.json'))

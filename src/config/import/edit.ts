@@ -97,9 +97,11 @@ function parse(text: string): Record<string, unknown> | undefined {
     })
     if (document.errors.length > 0) return undefined
     const value: unknown = document.toJS({ maxAliasCount: 100 })
+    // Throws where an anchor holds an alias to itself: that can't be compared.
+    JSON.stringify(value)
     return value === null ? {} : (value as Record<string, unknown>)
   } catch {
-    // Aliases without end.
+    // Aliases without end, or in a circle.
     return undefined
   }
 }
