@@ -164,13 +164,6 @@ bool findNamespaces(const struct options *options, const struct runtime *runtime
         continue;
       }
       if (!asked && !known(options, runtime)) break;
-      if (!asked && environmentIsDirect(runtime, options->environment)) {
-        snprintf(problem, size,
-                 "environment \"%.200s\" is direct: there is no IP layer to put a program on; run it "
-                 "without pvpn-wrap, or by its proxy port (`pvpn env %.200s`)",
-                 options->environment, options->environment);
-        return false;
-      }
       asked = true;
     }
     usleep(50000);

@@ -91,20 +91,3 @@ bool environmentNames(const struct runtime *runtime, char *out, size_t size) {
   free(answer);
   return asked;
 }
-
-bool environmentIsDirect(const struct runtime *runtime, const char *environment) {
-  const size_t room = 1 << 18;
-  char *answer = malloc(room);
-  if (answer == NULL) return false;
-  bool direct = false;
-  char key[300];
-  snprintf(key, sizeof key, "{\"name\":\"%.200s\"", environment);
-  const char *found = askGateway(runtime, answer, room) > 0 ? strstr(answer, key) : NULL;
-  if (found != NULL) {
-    const char *type = strstr(found, "\"type\":\"direct\"");
-    const char *next = strstr(found + 1, "{\"name\":\"");
-    direct = type != NULL && (next == NULL || type < next);
-  }
-  free(answer);
-  return direct;
-}

@@ -50,8 +50,6 @@ struct namespaces {
 bool openRuntime(struct runtime *runtime, char *problem, size_t size);
 /** Names of the environments that the gateway knows, with a comma between; false when it cannot be asked. */
 bool environmentNames(const struct runtime *runtime, char *out, size_t size);
-/** Its tunnel has no IP layer, so there is nothing that a namespace could be joined to. */
-bool environmentIsDirect(const struct runtime *runtime, const char *environment);
 
 /* channel.c: Unix stream sockets with lines, and descriptors beside them. */
 int channelConnect(int folder, const char *environment, const char *suffix);

@@ -120,13 +120,6 @@ t.test('pvpn-wrap', { skip, timeout: 240_000 }, async (t) => {
     await quiet(t, 'resolv.conf')
   })
 
-  await t.test('an environment without an IP layer is refused, and at once', async (t) => {
-    const { code, stderr } = await lab.wrap('home', ['curl', '-sS', `http://${ELSEWHERE}/`])
-    t.equal(code, 125)
-    t.match(stderr, /"home" is direct/)
-    await quiet(t, 'direct')
-  })
-
   await t.test('the gateway is killed in the middle', async (t) => {
     const file = join(gateway.folder, 'tries')
     const once = `curl -sS -m 1 http://${NAME}/; curl -sS -m 1 http://${ELSEWHERE}/; timeout 1 dig +short @8.8.8.8 ${NAME}; timeout 1 getent hosts www.home.example; timeout 1 ping -c1 ${WEB}`
