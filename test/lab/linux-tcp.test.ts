@@ -37,6 +37,12 @@ const RUNS: readonly Run[] = [
       ]),
   { name: 'open, close, reset, windows', file: 'behaviour' },
   { name: 'ICMP, UDP, path MTU', file: 'datagrams' },
+  { name: 'ports again', file: 'ports' },
+  {
+    name: 'ports again, Linux without timestamps',
+    file: 'ports',
+    settings: ['net.ipv4.tcp_timestamps=0'],
+  },
   ...OPTIONS.map((option) => ({
     name: `Linux without ${option.replace('net.ipv4.tcp_', '')}`,
     file: 'transfers',

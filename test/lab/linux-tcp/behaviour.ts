@@ -92,6 +92,21 @@ await t.test('2,000 short connections in turn, none left', async (t) => {
   t.equal(host.stack.counters.tcp.open, 0)
 })
 
+await t.test('and 2,000 that Linux opens', async (t) => {
+  const port = freshPort()
+  const listener = host.listen(port, (stream) => stream.end('hello'))
+  let bytes = 0
+  for (let i = 0; i < 2000; i++) {
+    const socket = connect({ host: host.ours[4], port })
+    bytes += (await receive(socket)).size
+    if (!socket.closed) await once(socket, 'close')
+  }
+  t.equal(bytes, 10_000)
+  listener.close()
+  await sleep(200)
+  t.equal(host.stack.counters.tcp.open, 0)
+})
+
 await t.test('the same port of Linux again, though ours is in TIME-WAIT', async (t) => {
   const port = freshPort()
   const listener = host.listen(port, (stream) => stream.end('hello'))

@@ -25,6 +25,8 @@ export interface StackHostOptions {
   /** Each way. */
   readonly link?: LinkOptions
   readonly mtu?: number
+  /** Our local ports, first and last. */
+  readonly ports?: readonly [number, number]
 }
 
 export class StackHost {
@@ -45,7 +47,7 @@ export class StackHost {
   #pumping = false
   #closed = false
 
-  constructor({ device, network, link = { delay: 0 }, mtu = 1500 }: StackHostOptions) {
+  constructor({ device, network, link = { delay: 0 }, mtu = 1500, ports }: StackHostOptions) {
     this.ours = { 4: `10.9.${network}.2`, 6: `fd09:${network}::2` }
     this.linux = { 4: `10.9.${network}.1`, 6: `fd09:${network}::1` }
     this.#mtu = mtu
@@ -54,7 +56,10 @@ export class StackHost {
     this.toLinux = new Link(options, new SeededRandom(network * 2 + 2))
     this.#in = new PacketBatch({ capacity: BATCH, packetSize: mtu })
     this.#out = new PacketBatch({ capacity: BATCH, packetSize: mtu })
-    this.stack = createStack({ random: (out) => randomFillSync(out) })
+    this.stack = createStack({
+      random: (out) => randomFillSync(out),
+      ...(ports === undefined ? {} : { ephemeralPorts: ports }),
+    })
     this.stack.onReady = () => this.#soon()
     this.#tun = openTun({ name: device, packetSize: mtu })
     this.#tun.onBatch = (batch) => {
