@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <linux/mount.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -52,6 +53,33 @@ static bool hide(int folder, const char *environment, const char *path) {
   return cover(folder, environment, "empty", path);
 }
 
+/**
+ * The session's D-Bus starts programs outside that fetch what they are asked for (gvfs, portals): hidden
+ * where it may be, by its usual places and by what the caller's variables say.
+ */
+static bool hideSessionBus(int folder, const char *environment, char *path, size_t size) {
+  static const char kPrefix[] = "unix:path=";
+  snprintf(path, size, "/run/user/%u/bus", getuid());
+  if (!hide(folder, environment, path)) return false;
+  const char *runtime = getenv("XDG_RUNTIME_DIR");
+  if (runtime != NULL && snprintf(path, size, "%s/bus", runtime) < (int)size &&
+      !hide(folder, environment, path)) {
+    return false;
+  }
+  // Several addresses may stand there, each with options.
+  for (const char *at = getenv("DBUS_SESSION_BUS_ADDRESS"); at != NULL; at = strchr(at, ';')) {
+    if (*at == ';') at++;
+    if (strncmp(at, kPrefix, sizeof kPrefix - 1) != 0) continue;
+    const char *start = at + sizeof kPrefix - 1;
+    const size_t length = strcspn(start, ",;");
+    if (snprintf(path, size, "%.*s", (int)length, start) < (int)size &&
+        !hide(folder, environment, path)) {
+      return false;
+    }
+  }
+  return true;
+}
+
 /** The same folder, found in the new mount namespace: a mount of the caller's cannot be copied here. */
 static int reopen(const struct runtime *runtime) {
   char path[PATH_MAX + 8];
@@ -93,7 +121,10 @@ static bool coverAll(int folder, const char *environment, char *problem, size_t 
     snprintf(problem, size, "cannot hide %s: %s", kSockets[i], strerror(errno));
     return false;
   }
-  return true;
+  char path[PATH_MAX];
+  if (hideSessionBus(folder, environment, path, sizeof path)) return true;
+  snprintf(problem, size, "cannot hide %.3000s: %s", path, strerror(errno));
+  return false;
 }
 
 bool coverFiles(const struct runtime *runtime, const char *environment, char *problem, size_t size) {

@@ -5,7 +5,7 @@
  * leaks is not told by a time-out then: it sees the wrong answer, and the capture sees its packet.
  */
 import type { ChildProcess } from 'node:child_process'
-import { chownSync, mkdirSync, statSync, writeFileSync } from 'node:fs'
+import { chownSync, mkdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { LabGateway, unprivileged } from '../support/lab-gateway.js'
@@ -57,6 +57,8 @@ export const SERVICE_SOCKETS = [
   '/run/systemd/resolve/io.systemd.Resolve',
   '/run/avahi-daemon/socket',
   '/run/dbus/system_bus_socket',
+  '/run/user/65534/bus',
+  '/run/lab/session-bus',
 ]
 export const ABSTRACT_SOCKET = '@pvpn-lab'
 
@@ -112,16 +114,13 @@ export class WrapLab {
 
   /** The command as the gateway's user. */
   async bare(argv: readonly string[], options: RunOptions = {}): Promise<RunResult> {
-    return await this.lab.client.run(unprivileged(argv), { env: this.gateway.env, ...options })
+    return await this.lab.client.run(unprivileged(argv), { env: this.#env, ...options })
   }
 
-  /** A file for the gateway's user. */
-  file(name: string, text: string, mode = 0o644): string {
-    const path = join(this.gateway.folder, name)
-    writeFileSync(path, text, { mode })
-    const { uid, gid } = statSync(this.gateway.folder)
-    chownSync(path, uid, gid)
-    return path
+  get #env(): NodeJS.ProcessEnv {
+    const DBUS_SESSION_BUS_ADDRESS =
+      'unix:abstract=/none,guid=0;unix:path=/run/lab/session-bus,guid=0'
+    return { ...this.gateway.env, DBUS_SESSION_BUS_ADDRESS }
   }
 
   /** From now on every packet of the client's link and of its loopback is kept. */
