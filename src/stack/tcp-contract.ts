@@ -19,6 +19,8 @@ export interface IpLayer {
 export interface TcpLayerOptions {
   readonly random: Random
   readonly ephemeralPorts: readonly [number, number]
+  /** False: windows leave at once, for tests that compare segment by segment. */
+  readonly pacing?: boolean
 }
 
 /** An ICMP error about one of our segments: who was talking (our side first), the sequence number quoted, and what it says. */

@@ -53,6 +53,7 @@ export interface PairOptions {
   readonly mtu?: number
   /** Packets of one output call. */
   readonly batch?: number
+  readonly pacing?: boolean
 }
 
 export class Pair {
@@ -68,7 +69,11 @@ export class Pair {
       address[0] = family === 4 ? 10 : 0xfd
       address[address.length - 1] = last
       const ip = new FakeIp(address, mtu)
-      const tcp = createTcpLayer(ip, { random: random.fill, ephemeralPorts: [32768, 60999] })
+      const tcp = createTcpLayer(ip, {
+        random: random.fill,
+        ephemeralPorts: [32768, 60999],
+        pacing: options.pacing ?? true,
+      })
       return {
         ip,
         tcp,

@@ -111,6 +111,9 @@ export class Connection implements TcpSocket {
   readonly unsent = new SendBuffer()
   readonly sent = new SentSegments()
   readonly congestion = new Cubic()
+  /** When the next new segment may leave (see pacing.ts), and whether one waits for it. */
+  paceAt: Millis = 0
+  paceWaits = false
   readonly recovery = new Recovery()
   readonly rack = new Rack()
   readonly trip = new RoundTrip()

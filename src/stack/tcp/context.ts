@@ -31,6 +31,7 @@ export interface TcpContext {
   /** Time of this cycle, and the same in microseconds wrapped to 32 bits. */
   readonly now: Millis
   readonly micros: number
+  readonly pacing: boolean
   readonly counters: TcpCounters
   readonly receiveMemory: MemoryAccount
   readonly sendMemory: MemoryAccount

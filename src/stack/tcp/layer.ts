@@ -54,6 +54,7 @@ class Layer implements TcpLayer, TcpContext {
   readonly ip: IpLayer
   now: Millis = 0
   micros = 0
+  readonly pacing: boolean
   readonly receiveMemory: MemoryAccount = { held: 0 }
   readonly sendMemory: MemoryAccount = { held: 0 }
   readonly counters: TcpCounters = { open: 0, retransmits: 0, timeouts: 0, drops: noDrops() }
@@ -81,6 +82,7 @@ class Layer implements TcpLayer, TcpContext {
 
   constructor(ip: IpLayer, options: TcpLayerOptions) {
     this.ip = ip
+    this.pacing = options.pacing ?? true
     const hash = new AddressHash(options.random)
     this.#connections = new AddressTable(hash)
     this.#timeWait = new TimeWaitTable(hash)

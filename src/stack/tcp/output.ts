@@ -12,6 +12,7 @@ import {
 } from '../../wire/tcp-options.js'
 import { type Connection, TIMER_PERSIST } from './connection.js'
 import { RECEIVE_SHIFT, segmentRoom } from './handshake.js'
+import { paceAllows, paceSent } from './pacing.js'
 import { commitSegment, ipHeaderLength } from './packet.js'
 import { advertise, growReceiveBuffer, windowUpdateDue } from './receive.js'
 import { OPEN } from './recovery.js'
@@ -138,6 +139,7 @@ function sendNew(c: Connection, batch: PacketBatch, most: number, probe: boolean
     c.limitedUntil = c.next
     return false
   }
+  if (!probe && !paceAllows(c)) return false
   if (sent.count === 0) flightBegins(c)
   c.overrideWanted = false
   const sequence = c.next
@@ -145,6 +147,7 @@ function sendNew(c: Connection, batch: PacketBatch, most: number, probe: boolean
   sent.push(sequence, size, fin ? FIN : 0, stack.micros)
   c.next = sequenceAdd(c.next, size)
   c.lastSent = stack.now
+  paceSent(c, size)
   if (c.recovery.phase !== OPEN) c.recovery.sent(size)
   if (fin) {
     c.finSent = true

@@ -28,7 +28,7 @@ const PERSIST_MOST = 30_000
 
 /** When the connection next wants `fire`. */
 export function deadlineOf(c: Connection): Millis {
-  return Math.min(c.timerAt, c.acknowledgeAt, keepAliveAt(c))
+  return Math.min(c.timerAt, c.acknowledgeAt, keepAliveAt(c), c.paceWaits ? c.paceAt : NEVER)
 }
 
 function keepAliveAt(c: Connection): Millis {
@@ -120,6 +120,10 @@ function armPersist(c: Connection): void {
 /** A deadline has passed. */
 export function fire(c: Connection): void {
   const { now } = c.stack
+  if (c.paceWaits && c.paceAt <= now) {
+    c.paceWaits = false
+    c.stack.wantOutput(c)
+  }
   if (c.acknowledgeAt <= now) {
     c.acknowledgeAt = NEVER
     acknowledgeNow(c)

@@ -64,7 +64,11 @@ export class Script {
   constructor(options: Options = {}) {
     this.ip = new FakeIp(OURS, options.mtu ?? 1500)
     const random = new SeededRandom(42)
-    this.tcp = createTcpLayer(this.ip, { random: random.fill, ephemeralPorts: [40000, 40999] })
+    this.tcp = createTcpLayer(this.ip, {
+      pacing: false,
+      random: random.fill,
+      ephemeralPorts: [40000, 40999],
+    })
     this.#batch = new PacketBatch({ capacity: options.batch ?? 64, packetSize: 1500 })
   }
 
