@@ -54,6 +54,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./commands/env.js'),
   },
   {
+    name: 'browser',
+    summary: 'open a browser window that is on one environment: pvpn browser office',
+    load: () => import('./commands/browser.js'),
+  },
+  {
     name: 'nc',
     summary: 'connect standard input and output to a port inside an environment',
     load: () => import('./commands/nc.js'),
