@@ -2,14 +2,14 @@
 
 /** Far enough apart to be told at a glance; white text on each has a contrast of at least 4.5:1. */
 export const ENVIRONMENT_COLORS = [
-  '#0b5cc4', // blue
-  '#b3470a', // orange
   '#0a7a46', // green
   '#a3137a', // magenta
   '#6b4fc9', // violet
   '#0a7280', // teal
   '#7d6400', // ochre
   '#c01f3a', // red
+  '#b3470a', // orange: "site" of the examples
+  '#0b5cc4', // blue: "office"
   '#4d5a68', // slate
   '#7a4a33', // brown
 ] as const

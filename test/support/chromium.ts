@@ -1,7 +1,7 @@
 /** Chromium without a window, driven over its debugging pipe: several tabs of one browser. */
 import type { ChildProcess } from 'node:child_process'
 import { join } from 'node:path'
-import type { Writable } from 'node:stream'
+import type { Readable, Writable } from 'node:stream'
 import type { Namespace } from './namespace.js'
 
 const FLAGS = [
@@ -24,24 +24,27 @@ interface Answer {
   readonly error?: { message: string }
 }
 
-export class Chromium {
-  readonly #child: ChildProcess
+/** A browser at the other end of its debugging pipe. */
+export class ChromiumPipe {
+  readonly #pipe: Writable
   readonly #pending = new Map<number, (answer: Answer) => void>()
   #text = ''
   #id = 0
 
-  constructor(where: Namespace, folder: string, ...flags: string[]) {
-    const profile = `--user-data-dir=${join(folder, 'chromium')}`
-    this.#child = where.spawn(['chromium', ...FLAGS, profile, ...flags, 'about:blank'], {
-      stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'],
-      env: { PATH: process.env.PATH, HOME: folder },
-    })
-    this.#child.stdio[4]?.on('data', (chunk: Buffer) => this.#read(chunk.toString()))
-    this.#child.stdio[3]?.on('error', () => {})
+  constructor(pipe: Writable, answers: Readable) {
+    this.#pipe = pipe
+    answers.on('data', (chunk: Buffer) => this.#read(chunk.toString()))
+    pipe.on('error', () => {})
   }
 
-  close(): void {
-    this.#child.kill('SIGKILL')
+  /** Resolves when it takes orders. */
+  async started(): Promise<void> {
+    await this.#call('Browser.getVersion', {})
+  }
+
+  /** As a person closes the last window. */
+  async quit(): Promise<void> {
+    await this.#call('Browser.close', {})
   }
 
   /** A new tab at `url`; the result evaluates an expression in it. */
@@ -94,8 +97,26 @@ export class Chromium {
         if (result === undefined) reject(new Error(`${method}: ${error?.message}`))
         else resolve(result)
       })
-      const pipe = this.#child.stdio[3] as Writable
-      pipe.write(`${JSON.stringify(message)}\0`)
+      this.#pipe.write(`${JSON.stringify(message)}\0`)
     })
+  }
+}
+
+/** One that runs in a namespace. */
+export class Chromium extends ChromiumPipe {
+  readonly #child: ChildProcess
+
+  constructor(where: Namespace, folder: string, ...flags: string[]) {
+    const profile = `--user-data-dir=${join(folder, 'chromium')}`
+    const child = where.spawn(['chromium', ...FLAGS, profile, ...flags, 'about:blank'], {
+      stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'],
+      env: { PATH: process.env.PATH, HOME: folder },
+    })
+    super(child.stdio[3] as Writable, child.stdio[4] as Readable)
+    this.#child = child
+  }
+
+  close(): void {
+    this.#child.kill('SIGKILL')
   }
 }

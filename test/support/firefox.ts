@@ -49,30 +49,14 @@ function open() {
 open()
 `
 
-export class Firefox {
-  readonly #browser: ChildProcess
+/** The driver of one that was started with `--marionette`. */
+export class FirefoxDriver {
   readonly #driver: ChildProcess
   readonly #lines: string[] = []
   #text = ''
   #wake = () => {}
 
-  /** \`preferences\` are those of about:config. */
-  constructor(
-    where: Namespace,
-    folder: string,
-    preferences: Readonly<Record<string, string | number | boolean>>,
-    marionette: number,
-  ) {
-    const profile = join(folder, 'firefox')
-    mkdirSync(profile)
-    const all = { ...QUIET, 'marionette.port': marionette, ...preferences }
-    const lines = Object.entries(all).map(
-      ([name, value]) => `user_pref(${JSON.stringify(name)}, ${JSON.stringify(value)});\n`,
-    )
-    writeFileSync(join(profile, 'user.js'), lines.join(''))
-    const argv = ['firefox-esr', '--headless', '--marionette', '--no-remote', '--profile', profile]
-    const env = { PATH: process.env.PATH, HOME: folder, MOZ_DISABLE_CONTENT_SANDBOX: '1' }
-    this.#browser = where.spawn(argv, { stdio: 'ignore', env })
+  constructor(where: Namespace, marionette: number) {
     this.#driver = where.spawn([process.execPath, '-e', DRIVER, String(marionette)], {
       stdio: ['pipe', 'pipe', 'inherit'],
       env: { PATH: process.env.PATH },
@@ -92,7 +76,6 @@ export class Firefox {
 
   close(): void {
     this.#driver.kill('SIGKILL')
-    this.#browser.kill('SIGKILL')
   }
 
   /** The page's address and text once it is loaded. */
@@ -115,6 +98,35 @@ export class Firefox {
         }
       })
     }
+  }
+}
+
+export class Firefox extends FirefoxDriver {
+  readonly #browser: ChildProcess
+
+  /** \`preferences\` are those of about:config. */
+  constructor(
+    where: Namespace,
+    folder: string,
+    preferences: Readonly<Record<string, string | number | boolean>>,
+    marionette: number,
+  ) {
+    const profile = join(folder, 'firefox')
+    mkdirSync(profile)
+    const all = { ...QUIET, 'marionette.port': marionette, ...preferences }
+    const lines = Object.entries(all).map(
+      ([name, value]) => `user_pref(${JSON.stringify(name)}, ${JSON.stringify(value)});\n`,
+    )
+    writeFileSync(join(profile, 'user.js'), lines.join(''))
+    const argv = ['firefox-esr', '--headless', '--marionette', '--no-remote', '--profile', profile]
+    const env = { PATH: process.env.PATH, HOME: folder, MOZ_DISABLE_CONTENT_SANDBOX: '1' }
+    super(where, marionette)
+    this.#browser = where.spawn(argv, { stdio: 'ignore', env })
+  }
+
+  override close(): void {
+    super.close()
+    this.#browser.kill('SIGKILL')
   }
 }
 

@@ -12,6 +12,8 @@ export const CHROMIUM_REFUSED = [
   '--proxy-pac-url',
   '--proxy-auto-detect',
   '--proxy-bypass-list',
+  '--host-resolver-rules',
+  '--host-rules',
   '--force-webrtc-ip-handling-policy',
   '--webrtc-ip-handling-policy',
   '--user-data-dir',
@@ -27,16 +29,22 @@ const FEATURES_OFF = [
   'AutofillServerCommunication',
   'CertificateTransparencyComponentUpdater',
   'Translate',
+  // Joins a multicast group of the link, to answer for addresses that are not told at all here.
+  'WebRtcHideLocalIpsWithMdns',
 ]
 
 export function planChromium(wish: BrowserWish): BrowserPlan {
   const { environment, profile, proxy, hostPorts } = wish
   const past = hostPorts.flatMap((port) => [`127.0.0.1:${port}`, `localhost:${port}`])
+  const own = [proxy.host, ...(past.length === 0 ? [] : ['127.0.0.1', 'localhost'])]
   return {
     args: [
       `--user-data-dir=${profile}`,
       `--proxy-server=http://${formatHostPort(proxy.host, proxy.port)}`,
       `--proxy-bypass-list=${['<-loopback>', ...past].join(';')}`,
+      // WebRTC asks the host's resolver for names of TURN servers, and by multicast the link for names
+      // below `.local`, for "~NOTFOUND" too: these are an address of RFC 6666, which goes nowhere.
+      `--host-resolver-rules=${['MAP *.local [100::]', 'MAP * ~NOTFOUND', ...own.map((name) => `EXCLUDE ${name}`)].join(', ')}`,
       '--force-webrtc-ip-handling-policy=disable_non_proxied_udp',
       '--disable-quic',
       '--dns-prefetch-disable',

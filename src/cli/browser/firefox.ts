@@ -63,6 +63,8 @@ function proxyOf({ proxy, hostPorts, startPage }: BrowserWish): Preferences {
 
 /** What goes around a proxy, or asks a resolver. */
 const CLOSED: Preferences = {
+  // Off: a page could have any name below `.local` asked for by multicast, and nothing else stops that.
+  'media.peerconnection.enabled': false,
   'media.peerconnection.ice.proxy_only': true,
   'media.peerconnection.ice.no_host': true,
   'media.peerconnection.ice.default_address_only': true,
@@ -156,6 +158,10 @@ function userChrome({ environment, color }: BrowserWish): string {
   color: #fff !important;
 }
 #nav-bar, #TabsToolbar { background: transparent !important; color: #fff !important }
+#identity-box .identity-box-button, #identity-box > * {
+  background: transparent !important;
+  color: #fff !important;
+}
 #nav-bar::before {
   content: "${environment}";
   order: -1;

@@ -28,7 +28,9 @@ export function splitWords(words: readonly string[]): {
 /** ERR_CONFIG for options that would take away what keeps the browser inside. */
 export function refuseOptions(options: readonly string[], family: BrowserFamily): void {
   const refused = family === 'chromium' ? CHROMIUM_REFUSED : FIREFOX_REFUSED
-  const one = options.find((option) => refused.includes(option.split('=')[0] ?? option))
+  const one = options
+    .map((option) => option.split('=')[0] ?? option)
+    .find((o) => refused.includes(o))
   if (one === undefined) return
   throw new PvpnError('ERR_CONFIG', `${one} is set by pvpn: it keeps the browser inside`)
 }
