@@ -1,6 +1,6 @@
 /**
- * Builds the optional addon native/accel into build/native/accel.node, and the wrapper native/wrap into
- * build/native/pvpn-wrap. Plain JavaScript and without
+ * Builds the optional addon native/accel into build/native/accel.node, the wrapper native/wrap into
+ * build/native/pvpn-wrap, and its library native/preload into build/native/libpvpn-preload.so. Plain JavaScript and without
  * node-gyp: it runs in `npm ci`, before anything is compiled and where no headers can be downloaded.
  * Never fails an installation: without a compiler it prints one line and ends with status 0.
  *
@@ -35,15 +35,21 @@ const force = process.argv.includes('--force')
 const must = process.argv.includes('--must')
 const target = join(OUTPUT, sanitize ? 'accel-sanitized.node' : 'accel.node')
 
-const WRAP_SOURCES = join(ROOT, 'native/wrap')
-const wrapTarget = join(OUTPUT, sanitize ? 'pvpn-wrap-sanitized' : 'pvpn-wrap')
-const WRAP_COMMON = ['-std=c11', '-D_GNU_SOURCE', '-Wall', '-Wextra', '-fPIE', '-pie']
-const WRAP_RELEASE = [
-  '-O2',
-  '-D_FORTIFY_SOURCE=2',
-  '-fstack-protector-strong',
-  '-Wl,-z,relro,-z,now',
-]
+const C_COMMON = ['-std=gnu11', '-D_GNU_SOURCE', '-Wall', '-Wextra']
+const C_RELEASE = ['-O2', '-fstack-protector-strong', '-Wl,-z,relro,-z,now']
+const WRAP = {
+  what: 'pvpn-wrap',
+  folder: 'native/wrap',
+  file: sanitize ? 'pvpn-wrap-sanitized' : 'pvpn-wrap',
+  flags: ['-fPIE', '-pie', ...(sanitize ? [] : ['-D_FORTIFY_SOURCE=2'])],
+}
+const PRELOAD = {
+  what: "pvpn-wrap's preload library",
+  folder: 'native/preload',
+  file: sanitize ? 'libpvpn-preload-sanitized.so' : 'libpvpn-preload.so',
+  // It defines what the C library's headers would replace by checked variants.
+  flags: ['-fPIC', '-shared', '-fvisibility=hidden', '-U_FORTIFY_SOURCE'],
+}
 
 const COMMON = [
   '-std=c++17',
@@ -93,31 +99,33 @@ function main() {
   writeFileSync(stamp, state)
 }
 
-/** The wrapper is a program of its own in C: without it everything but `pvpn-wrap` works. */
-function buildWrap() {
+/** Programs and libraries of their own in C: without them everything but `pvpn-wrap` works. */
+function buildC({ folder, file, flags, what }) {
   if (process.platform !== 'linux') return
-  const flags = [...WRAP_COMMON, ...(sanitize ? SANITIZED : WRAP_RELEASE)]
-  const stamp = `${wrapTarget}.stamp`
-  const state = fingerprint(WRAP_SOURCES, flags)
-  if (!force && existsSync(wrapTarget) && readStamp(stamp) === state) return
+  const target = join(OUTPUT, file)
+  const sources = join(ROOT, folder)
+  const all = [...C_COMMON, ...flags, ...(sanitize ? SANITIZED : C_RELEASE)]
+  const stamp = `${target}.stamp`
+  const state = fingerprint(sources, all)
+  if (!force && existsSync(target) && readStamp(stamp) === state) return
   const compiler = findCompiler('CC', ['cc', 'gcc', 'clang'])
-  if (compiler === undefined) return skipWrap('no C compiler (cc, gcc or clang)')
+  if (compiler === undefined) return skipC(target, what, 'no C compiler (cc, gcc or clang)')
   mkdirSync(OUTPUT, { recursive: true })
-  const fresh = `${wrapTarget}.${process.pid}`
-  const files = readdirSync(WRAP_SOURCES).filter((name) => name.endsWith('.c'))
-  const sources = files.map((name) => join(WRAP_SOURCES, name))
-  const failure = compile(compiler, [...flags, '-o', fresh, ...sources])
+  const fresh = `${target}.${process.pid}`
+  const files = readdirSync(sources).filter((name) => name.endsWith('.c'))
+  const paths = files.map((name) => join(sources, name))
+  const failure = compile(compiler, [...all, '-o', fresh, ...paths])
   if (failure !== undefined) {
     rmSync(fresh, { force: true })
-    return skipWrap(`${compiler} failed: ${failure}`)
+    return skipC(target, what, `${compiler} failed: ${failure}`)
   }
-  renameSync(fresh, wrapTarget)
+  renameSync(fresh, target)
   writeFileSync(stamp, state)
 }
 
-function skipWrap(reason) {
-  rmSync(wrapTarget, { force: true })
-  console.log(`pvpn-wrap not built: ${reason}; everything else works`)
+function skipC(target, what, reason) {
+  rmSync(target, { force: true })
+  console.log(`${what} not built: ${reason}; everything else works`)
   if (must) process.exitCode = 1
 }
 
@@ -188,4 +196,5 @@ function skip(reason) {
 }
 
 main()
-buildWrap()
+buildC(WRAP)
+buildC(PRELOAD)

@@ -92,6 +92,19 @@ napi_value channelRead(napi_env env, napi_callback_info info) {
   return number(env, size < 0 ? -error : static_cast<double>(size));
 }
 
+napi_value channelSend(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  Channel* channel = nullptr;
+  Span<uint8_t> bytes;
+  if (!arguments.object(0, kTag, &channel) || !arguments.bytes(1, &bytes)) return nullptr;
+  if (channel->closed()) return throwCode(env, "ERR_INVALID_STATE", "the channel is closed");
+  ssize_t size;
+  do {
+    size = send(channel->fd(), bytes.data, bytes.length, MSG_DONTWAIT | MSG_NOSIGNAL);
+  } while (size < 0 && errno == EINTR);
+  return number(env, size < 0 ? -errno : static_cast<double>(size));
+}
+
 napi_value channelClose(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
   Channel* channel = nullptr;

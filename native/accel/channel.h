@@ -9,6 +9,8 @@ namespace pvpn {
 napi_value channelOpen(napi_env env, napi_callback_info info);
 /** channelRead(handle, bytes, descriptors) -> bytes of one message, 0 at the end, or a negative errno */
 napi_value channelRead(napi_env env, napi_callback_info info);
+/** channelSend(handle, bytes) -> bytes sent as one message, or a negative errno */
+napi_value channelSend(napi_env env, napi_callback_info info);
 /** channelClose(handle) */
 napi_value channelClose(napi_env env, napi_callback_info info);
 /** descriptorClose(fd) */

@@ -41,6 +41,7 @@ constexpr Export kDescriptors[] = {
     {"tunAdopt", pvpn::tunAdopt},     {"tunRead", pvpn::tunRead},       {"tunWrite", pvpn::tunWrite}, {"tunClose", pvpn::tunClose},
     {"channelOpen", pvpn::channelOpen},
     {"channelRead", pvpn::channelRead},
+    {"channelSend", pvpn::channelSend},
     {"channelClose", pvpn::channelClose},
     {"descriptorClose", pvpn::descriptorClose},
 };

@@ -101,8 +101,8 @@ static bool awaitJoin(int holder, double until, struct namespaces *out) {
   return true;
 }
 
-static void explainAbsence(const struct options *options, const struct runtime *runtime,
-                           bool process, char *problem, size_t size) {
+void explainAbsence(const struct options *options, const struct runtime *runtime, bool process,
+                    char *problem, size_t size) {
   char names[2048];
   if (!environmentNames(runtime, names, sizeof names)) {
     snprintf(problem, size, "no gateway is running: start one with `pvpn up`");
@@ -122,8 +122,7 @@ static void explainAbsence(const struct options *options, const struct runtime *
   }
 }
 
-/** Whether the environment is one that the gateway knows: only then is it worth waiting for. */
-static bool known(const struct options *options, const struct runtime *runtime) {
+bool known(const struct options *options, const struct runtime *runtime) {
   char names[2048];
   if (!environmentNames(runtime, names, sizeof names)) return false;
   char listed[2100];

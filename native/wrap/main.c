@@ -45,9 +45,10 @@ static const char *valueOf(char **argv, int *at, const char *name) {
   return argv[++*at];
 }
 
-static void chooseVia(const char *via) {
-  if (strcmp(via, "auto") == 0 || strcmp(via, "netns") == 0) return;
-  if (strcmp(via, "preload") == 0) refuse("--via preload is not there yet: use --via netns");
+static enum via viaOf(const char *via) {
+  if (strcmp(via, "auto") == 0) return VIA_AUTO;
+  if (strcmp(via, "netns") == 0) return VIA_NETNS;
+  if (strcmp(via, "preload") == 0) return VIA_PRELOAD;
   refuse("--via is auto, netns or preload, not \"%s\"", via);
 }
 
@@ -80,7 +81,7 @@ static void readArguments(struct options *options, char **argv) {
       exit(fflush(stdout) == 0 ? 0 : 1);
     }
     if (strcmp(argv[at], "-v") == 0 || strcmp(argv[at], "--verbose") == 0) options->verbose = true;
-    else if ((value = valueOf(argv, &at, "--via")) != NULL) chooseVia(value);
+    else if ((value = valueOf(argv, &at, "--via")) != NULL) options->via = viaOf(value);
     else if ((value = valueOf(argv, &at, "--wait")) != NULL) setWait(options, value);
     else if ((value = valueOf(argv, &at, "--host-port")) != NULL) addHostPort(options, value);
     else refuse("unknown option %s (see pvpn-wrap --help)", argv[at]);
@@ -117,6 +118,13 @@ int main(int argc, char **argv) {
   if (options.command[0] == NULL) options.command = standard;
   if (geteuid() != getuid() || getegid() != getgid()) refuse("must not be installed setuid");
   if (!openRuntime(&runtime, problem, sizeof problem)) refuse("%s", problem);
+  if (options.via == VIA_PRELOAD) {
+    if (!enterVirtual(&options, &runtime, problem, sizeof problem)) refuse("%s", problem);
+    if (options.verbose) {
+      fprintf(stderr, "pvpn-wrap: virtual sockets of \"%s\"\n", options.environment);
+    }
+    becomeCommand(&options);
+  }
   struct namespaces namespaces;
   if (!findNamespaces(&options, &runtime, &namespaces, problem, sizeof problem) ||
       !enterNamespaces(&options, &runtime, &namespaces, problem, sizeof problem)) {

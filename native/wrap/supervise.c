@@ -49,6 +49,10 @@ static _Noreturn void runCommand(const struct options *options, const struct sig
   setenv("PVPN_ENVIRONMENT", options->environment, 1);
   sigaction(SIGCHLD, &before->child, NULL);
   sigprocmask(SIG_SETMASK, &before->mask, NULL);
+  becomeCommand(options);
+}
+
+_Noreturn void becomeCommand(const struct options *options) {
   execvp(options->command[0], options->command);
   const int error = errno;
   fprintf(stderr, "pvpn-wrap: %s: %s\n", options->command[0], strerror(error));

@@ -19,7 +19,10 @@
 /** Exit status when the program is not started. */
 #define STATUS_REFUSED 125
 
+enum via { VIA_AUTO, VIA_NETNS, VIA_PRELOAD };
+
 struct options {
+  enum via via;
   const char *environment;
   /** The program and its arguments, ended by NULL. */
   char **command;
@@ -89,12 +92,28 @@ bool findNamespaces(const struct options *options, const struct runtime *runtime
 bool enterNamespaces(const struct options *options, const struct runtime *runtime,
                      const struct namespaces *namespaces, char *problem, size_t size);
 
+/** Whether the environment is one that the gateway knows: only then is it worth waiting for. */
+bool known(const struct options *options, const struct runtime *runtime);
+/** Says why an environment is not there. `process`: it has one, but did not come up. */
+void explainAbsence(const struct options *options, const struct runtime *runtime, bool process,
+                    char *problem, size_t size);
+
+/* virtual.c: way 2. */
+/** Waits until the environment is up, then makes this process one that has virtual sockets only. Final: no network after it. */
+bool enterVirtual(const struct options *options, const struct runtime *runtime, char *problem,
+                  size_t size);
+
+/* seccomp.c */
+bool forbidNetwork(void);
+
 /* mounts.c */
 bool coverFiles(const struct runtime *runtime, const char *environment, char *problem, size_t size);
 
 /* supervise.c */
 /** Runs the command as a child and returns its status; does so in the shell's way (126, 127, 128+N). */
 int supervise(const struct options *options, const struct namespaces *namespaces);
+/** Becomes the command; 126 or 127 when that fails. */
+_Noreturn void becomeCommand(const struct options *options);
 
 double secondsNow(void);
 

@@ -164,6 +164,8 @@ export interface AccelChannel {
   channelOpen(fd: number, callback: (events: number) => void): Handle<'channel'>
   /** One message: its bytes, 0 at the end, or a negative errno. Its descriptors, then -1, fill `descriptors`. */
   channelRead(channel: Handle<'channel'>, bytes: Bytes, descriptors: Int32Array): number
+  /** One message, without waiting: its bytes, or a negative errno. Undefined: an addon of an older build. */
+  channelSend?(channel: Handle<'channel'>, bytes: Bytes): number
   channelClose(channel: Handle<'channel'>): void
   descriptorClose(fd: number): void
 }

@@ -17,9 +17,12 @@ import type { ManagedEnvironment } from '../core/managed-environment.js'
 import type { Clock, Lifecycle, Random } from '../core/types.js'
 import { DescriptorChannel } from '../io/descriptor-channel.js'
 import { type BoundListener, listenStream } from '../io/listen.js'
+import { DnsService } from './dns-service.js'
 import { HolderSession } from './holder-session.js'
 import { MAX_HOLDERS } from './limits.js'
 import { writeNamespaceFiles } from './namespace-files.js'
+import { QueryPort } from './virtual/query-port.js'
+import { VirtualSockets } from './virtual/virtual-sockets.js'
 
 export interface WrapPortOptions {
   readonly environment: ManagedEnvironment
@@ -36,11 +39,18 @@ export class WrapPort implements Lifecycle {
   readonly #o: WrapPortOptions
   readonly #folder: string
   readonly #sessions = new Set<HolderSession>()
+  readonly #queries: QueryPort
+  readonly #virtual: VirtualSockets
+  readonly #dns: DnsService
   #bound: BoundListener | undefined
 
   constructor(options: WrapPortOptions) {
     this.#o = options
     this.#folder = join(options.folder, 'wrap')
+    const { environment, clock } = options
+    this.#dns = new DnsService(environment)
+    this.#queries = new QueryPort(clock)
+    this.#virtual = new VirtualSockets({ environment, clock, dns: this.#dns, port: this.#queries })
   }
 
   /** Never fails: an environment works without it, and says why there is none. */
@@ -51,6 +61,7 @@ export class WrapPort implements Lifecycle {
       chmodSync(this.#folder, 0o700)
       this.#writeFiles()
       const path = join(this.#folder, `${environment.name}.sock`)
+      await this.#queries.listen(join(this.#folder, `${environment.name}.query`))
       this.#bound = await listenStream({ kind: 'unix', path }, (socket) => this.#accept(socket))
     } catch (thrown) {
       logger.warn({}, `pvpn-wrap can't be used: ${toPvpnError(thrown).message}`)
@@ -60,6 +71,9 @@ export class WrapPort implements Lifecycle {
   async stop(): Promise<void> {
     this.#bound?.close()
     this.#bound = undefined
+    this.#queries.close()
+    this.#virtual.close()
+    this.#dns.close()
     for (const session of this.#sessions) session.close()
   }
 

@@ -1,0 +1,202 @@
+/** The sockets of programs that come by the preload library: their questions, answered by one environment. */
+import { constants } from 'node:os'
+import { PvpnError } from '../../core/errors.js'
+import type { ManagedEnvironment } from '../../core/managed-environment.js'
+import type { ByteStream } from '../../core/stream.js'
+import type { Clock, Endpoint } from '../../core/types.js'
+import type { DnsService } from '../dns-service.js'
+import { MAX_ENDED, MAX_OPTION_BYTES, MAX_OPTIONS, MAX_VIRTUAL_SOCKETS } from './limits.js'
+import { Listeners } from './listeners.js'
+import { ownAddresses } from './places.js'
+import {
+  ADDRESS_SIZE,
+  Errno,
+  encodeState,
+  FLAG,
+  idText,
+  KIND,
+  PHASE,
+  type Query,
+  type Reply,
+  readAddress,
+  type SocketState,
+  writeAddress,
+} from './protocol.js'
+import type { QueryPort } from './query-port.js'
+import { streamPair } from './stream-pair.js'
+import { VirtualStream } from './virtual-stream.js'
+
+const { EADDRINUSE, EAGAIN, EINVAL, ENETDOWN, ENFILE, ENOBUFS, ENOPROTOOPT, ENOTCONN, EOPNOTSUPP } =
+  constants.errno
+const DATAGRAMS = 256
+const DNS_PORT = 53
+
+export interface VirtualSocketsOptions {
+  readonly environment: ManagedEnvironment
+  readonly dns: DnsService
+  readonly port: QueryPort
+  readonly clock: Clock
+}
+
+export class VirtualSockets {
+  readonly #o: VirtualSocketsOptions
+  readonly #streams = new Map<string, VirtualStream>()
+  /** What is left of those whose programs may still hold their end. */
+  readonly #ended = new Map<string, SocketState>()
+  readonly #listeners: Listeners
+
+  constructor(options: VirtualSocketsOptions) {
+    this.#o = options
+    this.#listeners = new Listeners(options.environment)
+    const { port } = options
+    port.answer(KIND.open, (query) => this.#open(query))
+    port.answer(KIND.connect, (query) => this.#connect(query))
+    port.answer(KIND.state, (query) => this.#state(query))
+    port.answer(KIND.bind, (query) => this.#bind(query))
+    port.answer(KIND.listen, (query) => this.#listen(query))
+    port.answer(KIND.accept, (query) => this.#accept(query))
+    port.answer(KIND.ready, () => ({
+      error: options.environment.state === 'up' ? 0 : ENETDOWN,
+    }))
+    port.answer(KIND.interfaces, () => this.#interfaces())
+    port.answer(KIND.setOption, (query) => this.#setOption(query))
+    port.answer(KIND.getOption, (query) => this.#getOption(query))
+  }
+
+  get size(): number {
+    return this.#streams.size
+  }
+
+  close(): void {
+    for (const stream of this.#streams.values()) stream.close()
+  }
+
+  #open(query: Query): Reply {
+    if ((query.value & DATAGRAMS) !== 0) throw new Errno(EOPNOTSUPP)
+    this.#newStream(query, query.id, (query.value & 255) === 4 ? 4 : 6)
+    return {}
+  }
+
+  #newStream(query: Query, id: string, family: 4 | 6): VirtualStream {
+    if (this.size >= MAX_VIRTUAL_SOCKETS) throw new Errno(ENFILE)
+    if (this.#streams.has(id)) throw new Errno(EADDRINUSE)
+    const descriptor = query.takeDescriptor()
+    if (descriptor === undefined) throw new Errno(EINVAL)
+    const stream: VirtualStream = new VirtualStream({
+      family,
+      descriptor,
+      dial: (to, signal) => this.#dial(to, signal),
+      onOver: () => {
+        this.#streams.delete(id)
+        this.#remember(id, stream.state(false))
+      },
+    })
+    this.#streams.set(id, stream)
+    return stream
+  }
+
+  #remember(id: string, state: SocketState): void {
+    this.#ended.set(id, { ...state, phase: PHASE.over })
+    if (this.#ended.size <= MAX_ENDED) return
+    for (const oldest of this.#ended.keys()) {
+      this.#ended.delete(oldest)
+      break
+    }
+  }
+
+  async #dial(to: Endpoint, signal: AbortSignal): Promise<ByteStream> {
+    const { environment, dns } = this.#o
+    if (this.#listeners.owns(to.address) && this.#listeners.listens(to)) {
+      return this.#listeners.connect(to)
+    }
+    if (to.port === DNS_PORT) {
+      const [near, far] = streamPair({ address: '127.0.0.1', port: 0 }, to)
+      dns.stream(far)
+      return near
+    }
+    if (this.#listeners.owns(to.address)) {
+      throw new PvpnError('ERR_REFUSED', 'nobody listens there inside')
+    }
+    return await environment.dial({ host: to.address, port: to.port }, { signal })
+  }
+
+  #stream(query: Query): VirtualStream {
+    const stream = this.#streams.get(query.id)
+    if (stream === undefined) throw new Errno(ENOTCONN)
+    return stream
+  }
+
+  async #connect(query: Query): Promise<Reply> {
+    const to = readAddress(query.data)
+    if (to === undefined) throw new Errno(EINVAL)
+    await this.#stream(query).connect(to, (query.flags & FLAG.nonblocking) !== 0)
+    return {}
+  }
+
+  #state(query: Query): Reply {
+    const clear = (query.flags & FLAG.clear) !== 0
+    const stream = this.#streams.get(query.id)
+    if (stream !== undefined) return { data: encodeState(stream.state(clear)) }
+    const ended = this.#ended.get(query.id)
+    if (ended === undefined) throw new Errno(ENOTCONN)
+    if (clear) this.#ended.set(query.id, { ...ended, error: 0 })
+    return { data: encodeState(ended) }
+  }
+
+  #bind(query: Query): Reply {
+    const to = readAddress(query.data)
+    if (to === undefined) throw new Errno(EINVAL)
+    this.#listeners.bind(this.#stream(query), to)
+    return {}
+  }
+
+  async #listen(query: Query): Promise<Reply> {
+    await this.#listeners.listen(this.#stream(query), query.value | 0)
+    return {}
+  }
+
+  #accept(query: Query): Reply {
+    const listener = this.#stream(query)
+    if (query.data.length < 8) throw new Errno(EINVAL)
+    const waiting = this.#listeners.take(listener)
+    if (waiting === undefined) throw new Errno(EAGAIN)
+    try {
+      const stream = this.#newStream(query, idText(query.data, 0), listener.family)
+      stream.attach(waiting)
+      return { data: encodeState(stream.state(false)) }
+    } catch (thrown) {
+      waiting.abort()
+      throw thrown
+    }
+  }
+
+  #interfaces(): Reply {
+    const { environment } = this.#o
+    const addresses = ownAddresses(environment)
+    const data = new Uint8Array(addresses.length * ADDRESS_SIZE)
+    addresses.forEach((address, i) => {
+      writeAddress(data, i * ADDRESS_SIZE, { address, port: 0 })
+    })
+    return { value: environment.link?.mtu ?? 1500, data }
+  }
+
+  #options(query: Query): Map<string, Uint8Array> {
+    if (query.data.length < 8) throw new Errno(EINVAL)
+    return this.#stream(query).options
+  }
+
+  #setOption(query: Query): Reply {
+    const options = this.#options(query)
+    const key = idText(query.data, 0)
+    if (query.data.length > 8 + MAX_OPTION_BYTES) throw new Errno(EINVAL)
+    if (!options.has(key) && options.size >= MAX_OPTIONS) throw new Errno(ENOBUFS)
+    options.set(key, query.data.slice(8))
+    return {}
+  }
+
+  #getOption(query: Query): Reply {
+    const data = this.#options(query).get(idText(query.data, 0))
+    if (data === undefined) throw new Errno(ENOPROTOOPT)
+    return { data }
+  }
+}
