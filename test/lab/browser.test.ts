@@ -3,7 +3,7 @@
  * tunnels' own packets outside: at the start, on a page that tries every way around a proxy, when the
  * environment is stopped, and at the end.
  */
-import { statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { PAGE } from '../support/hostile-page.js'
@@ -19,6 +19,16 @@ const skip = (browser: string) =>
 async function started(t: Test): Promise<BrowserLab> {
   const lab = await BrowserLab.create()
   t.teardown(() => lab.destroy())
+  // As a person sets it up: import, import, up; and then browser.
+  const { gateway } = lab.lab
+  rmSync(gateway.config)
+  mkdirSync(join(gateway.folder, 'given'), { mode: 0o755 })
+  for (const site of ['office', 'site'] as const) {
+    gateway.write(`given/${site}.conf`, readFileSync(lab.lab.lab.files[site], 'utf8'))
+    rmSync(join(gateway.folder, `${site}.conf`))
+    const { code, stderr } = await lab.pvpn('import', join(gateway.folder, 'given', `${site}.conf`))
+    t.equal(code, 0, `import ${site}: ${stderr}`)
+  }
   t.ok(await lab.lab.gateway.up(), `up: ${lab.lab.gateway.stderr}`)
   await lab.lab.capture()
   return lab

@@ -158,7 +158,7 @@ function userChrome({ environment, color }: BrowserWish): string {
   color: #fff !important;
 }
 #nav-bar, #TabsToolbar { background: transparent !important; color: #fff !important }
-#identity-box .identity-box-button, #identity-box > * {
+#identity-box .identity-box-button, #identity-box > *, #trust-icon-container, #trust-icon-container * {
   background: transparent !important;
   color: #fff !important;
 }

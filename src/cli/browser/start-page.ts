@@ -1,6 +1,16 @@
 /** The page that a window begins with: which network it is on. No script, nothing from elsewhere. */
+import type { BrowserFamily } from './contract.js'
 
-export function startPage(environment: string, color: string, proxy: string): string {
+/** Chromium warns of the option that keeps WebRTC from the host's resolver. */
+const WARNING =
+  '<p>Chromium warns that <code>--host-resolver-rules</code> is unsupported. It is meant to be there:<br>\nit keeps pages from asking the resolver of this machine. The bar can be closed.</p>\n'
+
+export function startPage(
+  environment: string,
+  color: string,
+  proxy: string,
+  family: BrowserFamily,
+): string {
   const icon = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><rect width="16" height="16" rx="4" fill="${color}"/><path d="M5 8a3 3 0 1 1 6 0v4H5z" fill="#fff"/></svg>`
   return `<!doctype html>
 <html lang="en">
@@ -17,6 +27,6 @@ code { font-size: 16px }
 <p>Every page of this window comes through the environment “${environment}”.<br>
 Names are resolved there; <code>127.0.0.1</code> is not this machine.</p>
 <p><code>pvpn status</code> shows whether it is up. Its proxy is ${proxy}.</p>
-</html>
+${family === 'chromium' ? WARNING : ''}</html>
 `
 }

@@ -94,7 +94,7 @@ async function run(
   try {
     const wish = await wishAt(folder)
     const planned = plan(program, wish)
-    await prepare(folder, wish, planned)
+    await prepare(folder, program, wish, planned)
     if (options.fresh === true || options.wait === true) return await waitFor(program, planned)
     await leaveRunning(program, planned)
     return true
@@ -135,14 +135,13 @@ async function proxyPort(name: string): Promise<BrowserWish['proxy']> {
 /** Writes what the browser reads at its start; one that runs already must have been told the same. */
 async function prepare(
   folder: BrowserFolder,
+  { family }: BrowserProgram,
   wish: BrowserWish,
   { files }: BrowserPlan,
 ): Promise<void> {
   await makeFolder(folder.path)
-  const told = JSON.stringify({
-    proxy: formatHostPort(wish.proxy.host, wish.proxy.port),
-    hostPorts: wish.hostPorts,
-  })
+  const proxy = formatHostPort(wish.proxy.host, wish.proxy.port)
+  const told = JSON.stringify({ proxy, hostPorts: wish.hostPorts })
   const toldFile = `${folder.path}/pvpn.json`
   const running = await browserOn(folder.profile)
   if (running !== undefined) {
@@ -154,7 +153,7 @@ async function prepare(
     )
   }
   await writeProfile(folder.profile, files)
-  const page = startPage(wish.environment, wish.color, JSON.parse(told).proxy)
+  const page = startPage(wish.environment, wish.color, proxy, family)
   await writeWhole(folder.startPage, page)
   await writeWhole(toldFile, told)
 }
