@@ -17,6 +17,20 @@
 /** What the program's end buffers for sending: PVPN_FILLING is more than a quarter of it, so that it is not writable then. */
 #define SEND_BUFFER 106496
 
+/** Set once, never cleared; inherited over fork with the sockets themselves. */
+static struct {
+  bool datagrams;
+} seen;
+
+__attribute__((constructor)) static void lookAtStandard(void) {
+  struct pvpn_socket socket;
+  for (int fd = 0; fd < 3; fd++) {
+    if (pvpn_identify(fd, &socket) && socket.type == SOCK_DGRAM) seen.datagrams = true;
+  }
+}
+
+bool pvpn_has_datagrams(void) { return __atomic_load_n(&seen.datagrams, __ATOMIC_RELAXED); }
+
 int pvpn_fail(int error) {
   errno = error;
   return -1;
@@ -115,7 +129,10 @@ int pvpn_open(struct pvpn_socket *socket, int flags) {
       .descriptor = other};
   const int error = pvpn_query(&request, NULL);
   syscall(SYS_close, other);
-  if (error == 0) return fd;
+  if (error == 0) {
+    if (socket->type == SOCK_DGRAM) __atomic_store_n(&seen.datagrams, true, __ATOMIC_RELAXED);
+    return fd;
+  }
   syscall(SYS_close, fd);
   return pvpn_fail(error);
 }

@@ -50,3 +50,5 @@ export const CARRIER_RECEIVE_SLOTS = 64
 export const CHANNEL_MESSAGE = 4096
 /** Descriptors of one message. Further ones are closed. */
 export const CHANNEL_DESCRIPTORS = 8
+/** Messages taken from one socket of messages before others get their turn. The rest comes with the next. */
+export const MESSAGE_TURN = 64

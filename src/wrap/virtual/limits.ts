@@ -16,8 +16,6 @@ export const MAX_BACKLOG = 512
 export const MAX_OPTIONS = 64
 /** Bytes of one remembered option. A longer one is refused (EINVAL). */
 export const MAX_OPTION_BYTES = 256
-/** Datagrams taken from one virtual socket before others get their turn. */
-export const DATAGRAM_TURN = 64
 /** Bytes that wait for their reader on a connection within the environment's loopback. Then the writer waits. */
 export const PAIR_BYTES = 262_144
 /** Datagrams that wait while a port is being opened for them. More are dropped. */

@@ -5,9 +5,10 @@ import type { ManagedEnvironment } from '../../core/managed-environment.js'
 import type { ByteStream } from '../../core/stream.js'
 import type { Clock, Endpoint } from '../../core/types.js'
 import type { DnsService } from '../dns-service.js'
+import { DatagramPlaces } from './datagram-places.js'
 import { MAX_ENDED, MAX_OPTION_BYTES, MAX_OPTIONS, MAX_VIRTUAL_SOCKETS } from './limits.js'
 import { Listeners } from './listeners.js'
-import { ownAddresses } from './places.js'
+import { ownAddress, ownAddresses } from './places.js'
 import {
   ADDRESS_SIZE,
   Errno,
@@ -24,9 +25,10 @@ import {
 } from './protocol.js'
 import type { QueryPort } from './query-port.js'
 import { streamPair } from './stream-pair.js'
+import { type DatagramWorld, VirtualDatagrams } from './virtual-datagrams.js'
 import { VirtualStream } from './virtual-stream.js'
 
-const { EADDRINUSE, EAGAIN, EINVAL, ENETDOWN, ENFILE, ENOBUFS, ENOPROTOOPT, ENOTCONN, EOPNOTSUPP } =
+const { EADDRINUSE, EAGAIN, EINVAL, ENETDOWN, ENFILE, ENOBUFS, ENOPROTOOPT, ENOTCONN } =
   constants.errno
 const DATAGRAMS = 256
 const DNS_PORT = 53
@@ -41,6 +43,9 @@ export interface VirtualSocketsOptions {
 export class VirtualSockets {
   readonly #o: VirtualSocketsOptions
   readonly #streams = new Map<string, VirtualStream>()
+  readonly #datagrams = new Map<string, VirtualDatagrams>()
+  readonly #places = new DatagramPlaces()
+  readonly #world: DatagramWorld
   /** What is left of those whose programs may still hold their end. */
   readonly #ended = new Map<string, SocketState>()
   readonly #listeners: Listeners
@@ -48,6 +53,7 @@ export class VirtualSockets {
   constructor(options: VirtualSocketsOptions) {
     this.#o = options
     this.#listeners = new Listeners(options.environment)
+    this.#world = this.#datagramWorld()
     const { port } = options
     port.answer(KIND.open, (query) => this.#open(query))
     port.answer(KIND.connect, (query) => this.#connect(query))
@@ -55,6 +61,8 @@ export class VirtualSockets {
     port.answer(KIND.bind, (query) => this.#bind(query))
     port.answer(KIND.listen, (query) => this.#listen(query))
     port.answer(KIND.accept, (query) => this.#accept(query))
+    port.answer(KIND.send, (query) => this.#send(query))
+    port.answer(KIND.disconnect, (query) => ({ value: this.#datagram(query).disconnect() }))
     port.answer(KIND.ready, () => ({
       error: options.environment.state === 'up' ? 0 : ENETDOWN,
     }))
@@ -64,24 +72,70 @@ export class VirtualSockets {
   }
 
   get size(): number {
-    return this.#streams.size
+    return this.#streams.size + this.#datagrams.size
   }
 
   close(): void {
     for (const stream of this.#streams.values()) stream.close()
+    for (const socket of this.#datagrams.values()) socket.close()
   }
 
   #open(query: Query): Reply {
-    if ((query.value & DATAGRAMS) !== 0) throw new Errno(EOPNOTSUPP)
-    this.#newStream(query, query.id, (query.value & 255) === 4 ? 4 : 6)
+    const family = (query.value & 255) === 4 ? 4 : 6
+    if ((query.value & DATAGRAMS) === 0) this.#newStream(query, query.id, family)
+    else this.#newDatagrams(query, family)
+    return {}
+  }
+
+  /** The other end of a new socket, when there may be one more. */
+  #descriptor(query: Query, id: string): number {
+    if (this.size >= MAX_VIRTUAL_SOCKETS) throw new Errno(ENFILE)
+    if (this.#streams.has(id) || this.#datagrams.has(id)) throw new Errno(EADDRINUSE)
+    const descriptor = query.takeDescriptor()
+    if (descriptor === undefined) throw new Errno(EINVAL)
+    return descriptor
+  }
+
+  #newDatagrams(query: Query, family: 4 | 6): void {
+    const { id } = query
+    const socket: VirtualDatagrams = new VirtualDatagrams({
+      family,
+      descriptor: this.#descriptor(query, id),
+      world: this.#world,
+      onOver: () => {
+        this.#datagrams.delete(id)
+        this.#places.release(socket)
+      },
+    })
+    this.#datagrams.set(id, socket)
+  }
+
+  #datagramWorld(): DatagramWorld {
+    const { environment, dns } = this.#o
+    return {
+      open: (family, port) => environment.bindUdp({ family, port }),
+      ownAddress: (family) => ownAddress(environment, family),
+      owns: (address) => this.#listeners.owns(address),
+      find: (to) => this.#places.find(to),
+      reserve: (socket, at) => this.#places.reserve(socket, at),
+      ask: (query, reply) => dns.datagram(query, reply),
+    }
+  }
+
+  #datagram(query: Query): VirtualDatagrams {
+    const socket = this.#datagrams.get(query.id)
+    if (socket === undefined) throw new Errno(ENOTCONN)
+    return socket
+  }
+
+  #send(query: Query): Reply {
+    if (query.data.length < ADDRESS_SIZE) throw new Errno(EINVAL)
+    this.#datagram(query).send(readAddress(query.data), query.data.subarray(ADDRESS_SIZE))
     return {}
   }
 
   #newStream(query: Query, id: string, family: 4 | 6): VirtualStream {
-    if (this.size >= MAX_VIRTUAL_SOCKETS) throw new Errno(ENFILE)
-    if (this.#streams.has(id)) throw new Errno(EADDRINUSE)
-    const descriptor = query.takeDescriptor()
-    if (descriptor === undefined) throw new Errno(EINVAL)
+    const descriptor = this.#descriptor(query, id)
     const stream: VirtualStream = new VirtualStream({
       family,
       descriptor,
@@ -129,23 +183,30 @@ export class VirtualSockets {
   async #connect(query: Query): Promise<Reply> {
     const to = readAddress(query.data)
     if (to === undefined) throw new Errno(EINVAL)
+    const datagrams = this.#datagrams.get(query.id)
+    if (datagrams !== undefined) return { value: await datagrams.connect(to) }
     await this.#stream(query).connect(to, (query.flags & FLAG.nonblocking) !== 0)
     return {}
   }
 
   #state(query: Query): Reply {
     const clear = (query.flags & FLAG.clear) !== 0
-    const stream = this.#streams.get(query.id)
-    if (stream !== undefined) return { data: encodeState(stream.state(clear)) }
+    const socket = this.#streams.get(query.id) ?? this.#datagrams.get(query.id)
+    if (socket !== undefined) return { data: encodeState(socket.state(clear)) }
     const ended = this.#ended.get(query.id)
     if (ended === undefined) throw new Errno(ENOTCONN)
     if (clear) this.#ended.set(query.id, { ...ended, error: 0 })
     return { data: encodeState(ended) }
   }
 
-  #bind(query: Query): Reply {
+  async #bind(query: Query): Promise<Reply> {
     const to = readAddress(query.data)
     if (to === undefined) throw new Errno(EINVAL)
+    const datagrams = this.#datagrams.get(query.id)
+    if (datagrams !== undefined) {
+      await datagrams.bind(to)
+      return {}
+    }
     this.#listeners.bind(this.#stream(query), to)
     return {}
   }
@@ -182,7 +243,7 @@ export class VirtualSockets {
 
   #options(query: Query): Map<string, Uint8Array> {
     if (query.data.length < 8) throw new Errno(EINVAL)
-    return this.#stream(query).options
+    return (this.#datagrams.get(query.id) ?? this.#stream(query)).options
   }
 
   #setOption(query: Query): Reply {
