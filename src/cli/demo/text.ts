@@ -31,14 +31,13 @@ export function demoText(
       `by a name that both networks have: the ${name}'s own DNS answers`,
     )
   }
-  const [first] = environments
-  if (first !== undefined) {
+  const set = folder === undefined ? '' : `PVPN_RUNTIME_DIR=${folder} `
+  for (const { name } of environments) {
     say(
-      `chromium --proxy-server=socks5://127.0.0.1:${first.port} http://${WEB_ADDRESS}/`,
-      `a page with a picture of what happens (any browser with that proxy)`,
+      `${set}pvpn browser ${name} http://${WEB_ADDRESS}/`,
+      `a window on the ${name}: a page with a picture of what happens`,
     )
   }
-  const set = folder === undefined ? '' : `PVPN_RUNTIME_DIR=${folder} `
   say(`${set}pvpn status`, 'what runs')
   say('ip route; cat /etc/resolv.conf', 'nothing of this machine has changed')
   if (control !== null) lines.push(`Control port: http://${control}/`)
