@@ -21,6 +21,7 @@ import { DnsService } from './dns-service.js'
 import { HolderSession } from './holder-session.js'
 import { MAX_HOLDERS } from './limits.js'
 import { writeNamespaceFiles } from './namespace-files.js'
+import { answerNames } from './virtual/names.js'
 import { QueryPort } from './virtual/query-port.js'
 import { VirtualSockets } from './virtual/virtual-sockets.js'
 
@@ -47,10 +48,11 @@ export class WrapPort implements Lifecycle {
   constructor(options: WrapPortOptions) {
     this.#o = options
     this.#folder = join(options.folder, 'wrap')
-    const { environment, clock } = options
+    const { environment, clock, hosts, random } = options
     this.#dns = new DnsService(environment)
     this.#queries = new QueryPort(clock)
     this.#virtual = new VirtualSockets({ environment, clock, dns: this.#dns, port: this.#queries })
+    answerNames({ environment, hosts, random, port: this.#queries })
   }
 
   /** Never fails: an environment works without it, and says why there is none. */

@@ -20,3 +20,9 @@ export const MAX_OPTION_BYTES = 256
 export const PAIR_BYTES = 262_144
 /** Datagrams that wait while a port is being opened for them. More are dropped. */
 export const MAX_WAITING_DATAGRAMS = 32
+/** Addresses told of one name. More are left out. */
+export const MAX_FOUND = 64
+/** Names told of one address. More are left out. */
+export const MAX_NAMES = 4
+/** Bytes of one name that is told, with its end. A longer one is cut. */
+export const MAX_NAME_BYTES = 256
