@@ -9,23 +9,23 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./commands/demo.js'),
   },
   {
+    name: 'import',
+    summary: 'add an environment to the configuration, made of a WireGuard or OpenVPN file',
+    load: () => import('./commands/import.js'),
+  },
+  {
     name: 'up',
-    summary: 'run every environment of the configuration in the foreground',
+    summary: 'run every environment of the configuration, until Ctrl-C',
     load: () => import('./commands/up.js'),
   },
   {
     name: 'check',
-    summary: 'validate the configuration and print every problem',
+    summary: 'read the configuration and print every problem, with line and column',
     load: () => import('./commands/check.js'),
   },
   {
-    name: 'import',
-    summary: 'add an environment made of a WireGuard file to the configuration',
-    load: () => import('./commands/import.js'),
-  },
-  {
     name: 'status',
-    summary: 'show what runs',
+    summary: 'show what runs: state, ports, peer, last handshake, bytes',
     load: () => import('./commands/status.js'),
   },
   {
@@ -49,14 +49,14 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./commands/reload.js'),
   },
   {
+    name: 'browser',
+    summary: 'open a browser window whose every page comes through one environment',
+    load: () => import('./commands/browser.js'),
+  },
+  {
     name: 'env',
     summary: 'print proxy variables for a shell: eval "$(pvpn env office)"',
     load: () => import('./commands/env.js'),
-  },
-  {
-    name: 'browser',
-    summary: 'open a browser window that is on one environment: pvpn browser office',
-    load: () => import('./commands/browser.js'),
   },
   {
     name: 'nc',

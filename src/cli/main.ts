@@ -13,6 +13,17 @@ import { version } from './version.js'
 
 const LEVELS: readonly LogLevel[] = ['error', 'warn', 'info', 'debug']
 
+/** Below the list of commands: what a newcomer types first. */
+const BEGIN = `
+To begin:
+  pvpn demo                  two networks of its own, to try
+  pvpn import office.conf    your network: the WireGuard or OpenVPN file that you were given
+  pvpn up                    runs it, until Ctrl-C; then in a second shell
+  pvpn browser office        a browser window on it, or
+  eval "$(pvpn env office)"  programs of that shell: curl, git, pip, npm ...
+
+\`pvpn COMMAND --help\` shows the command with examples.`
+
 /** Runs one command line (without `node` and the script) and sets the process's exit status. */
 export async function run(argv: readonly string[]): Promise<void> {
   const frame = new Frame()
@@ -76,13 +87,14 @@ class Frame implements CommandContext {
       .usage('[options] COMMAND [ARGUMENT...]')
       .enablePositionalOptions()
       .helpCommand(false)
-      .addHelpText('after', '\n`pvpn COMMAND --help` shows the command with examples.')
+      .addHelpText('after', BEGIN)
     this.#frame(this.#program)
   }
 
   async #define(entry: CommandEntry, used: boolean): Promise<void> {
     const command = this.#program.command(entry.name).summary(entry.summary)
-    this.#frame(command.description(`${entry.summary}.`))
+    const [first = '', ...rest] = entry.summary
+    this.#frame(command.description(`${first.toUpperCase()}${rest.join('')}.`))
     if (!used) return
     this.#active = command
     const module = await entry.load()

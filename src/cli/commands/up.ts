@@ -21,7 +21,7 @@ export const ENVIRONMENT_MODULE = fileURLToPath(
 export function configure(command: Command, context: CommandContext): void {
   addConfigOption(command)
   addExamples(command, [
-    ['pvpn up', 'run every environment of the configuration, until Ctrl-C'],
+    ['pvpn up', 'start them all; each says its proxy port once it is up'],
     ['pvpn up -c site.yaml', 'the same with this configuration'],
     ['kill -HUP PID', 'read it again (as `pvpn reload`)'],
   ])
