@@ -11,6 +11,7 @@ import { eventually, labSkip } from '../support/namespace.js'
 import { LAB_PROGRAMS, WEB } from '../support/vpn-lab.js'
 import { ELSEWHERE, ELSEWHERE_6, OUTSIDE, WRAP, WrapLab } from './wrap-lab.js'
 import { INSIDE, NOT_OUTSIDE, type WrapCase } from './wrap-programs.js'
+import { CaseTable } from './wrap-table.js'
 
 const PROGRAMS = ['git', 'ssh', 'ping', 'dig', 'host', 'nc', 'busybox', 'python3', 'gcc']
 const RAW_SOURCE = fileURLToPath(new URL('../../../test/lab/wrap/raw-sockets.c', import.meta.url))
@@ -33,6 +34,16 @@ t.test('pvpn-wrap', { skip, timeout: 240_000 }, async (t) => {
   }
   t.ok(await gateway.up(), `all environments are up: ${gateway.stderr}`)
   await lab.capture()
+  const table = new CaseTable('sites')
+  /** A subtest that is a row of the table. */
+  const works = async (what: string, check: (t: Test) => Promise<void>) => {
+    let passing = false
+    await t.test(what, async (t) => {
+      await check(t)
+      passing = t.passing()
+    })
+    table.record(what, 'netns', passing ? 'works' : 'fails')
+  }
 
   await t.test('everything answers a program that is not wrapped', async (t) => {
     const curl = async (url: string) => (await lab.bare(['curl', '-sS', '-m', '5', url])).stdout
@@ -54,7 +65,9 @@ t.test('pvpn-wrap', { skip, timeout: 240_000 }, async (t) => {
   await t.test('programs of every kind work inside', async (t) => {
     for (const one of INSIDE) {
       const { code, stdout, stderr } = await lab.wrap('office', command(one))
-      t.match({ code, stdout, stderr }, { code: 0, stdout: one.out }, `${one.program}: ${one.does}`)
+      const what = `${one.program}: ${one.does}`
+      t.match({ code, stdout, stderr }, { code: 0, stdout: one.out }, what)
+      table.record(what, 'netns', code === 0 ? 'works' : 'fails')
     }
     await quiet(t, 'programs that work')
   })
@@ -62,13 +75,15 @@ t.test('pvpn-wrap', { skip, timeout: 240_000 }, async (t) => {
   await t.test('and reach nothing else', async (t) => {
     for (const one of NOT_OUTSIDE) {
       const { code, stdout, stderr } = await lab.wrap('office', command(one))
-      t.not(code, 0, `${one.program}: ${one.does}`)
+      const what = `${one.program}: ${one.does}`
+      t.not(code, 0, what)
       t.match(stdout + stderr, one.error)
+      table.record(what, 'netns', code === 0 ? 'leaks' : 'refused')
     }
     await quiet(t, 'programs that try')
   })
 
-  await t.test('many bytes through, and a program stopped from outside', async (t) => {
+  await works('many bytes through, and a program stopped from outside', async (t) => {
     const input = 'line\n'.repeat(100_000)
     t.equal((await lab.wrap('office', ['cat'], { input })).stdout, input)
     const script = 'trap "echo told; exit 3" USR1; echo $$; while :; do sleep 0.05; done'
@@ -91,7 +106,7 @@ t.test('pvpn-wrap', { skip, timeout: 240_000 }, async (t) => {
     t.match(out, /told/)
   })
 
-  await t.test('a program that stays behind stays inside', async (t) => {
+  await works('a program that stays behind stays inside', async (t) => {
     const file = join(gateway.folder, 'daemon')
     const late = `sleep 1; curl -sS -m 5 http://${NAME}/ > ${file}; curl -sS -m 2 http://${ELSEWHERE}/ >> ${file}; echo end >> ${file}`
     const start = `setsid sh -c '${late}' >/dev/null 2>&1 &`
@@ -101,26 +116,29 @@ t.test('pvpn-wrap', { skip, timeout: 240_000 }, async (t) => {
     await quiet(t, 'a daemon')
   })
 
-  await t.test('whatever the host does with its resolv.conf', async (t) => {
-    const ask = `getent ahostsv4 ${NAME} | head -1; dig +short ${NAME}`
-    for (const how of ['file', 'link', 'dangling'] as const) {
-      await lab.resolvConf(how)
-      for (const next of ['file', 'link', 'dangling'] as const) {
-        const flag = join(gateway.folder, 'flag')
-        const script = `${ask}; echo > ${flag}; while [ -e ${flag} ]; do sleep 0.05; done; ${ask}`
-        const running = lab.wrap('office', ['sh', '-c', script])
-        t.ok(await eventually(() => textOf(flag) !== ''))
-        await lab.resolvConf(next)
-        await client.check(['rm', flag])
-        const { stdout } = await running
-        t.match(stdout, /^(192\.168\.11\.10.*\n){4}$/, `a ${how} replaced by a ${next}`)
+  await works(
+    'resolv.conf as a file, a link, a dangling link; replaced meanwhile by each',
+    async (t) => {
+      const ask = `getent ahostsv4 ${NAME} | head -1; dig +short ${NAME}`
+      for (const how of ['file', 'link', 'dangling'] as const) {
+        await lab.resolvConf(how)
+        for (const next of ['file', 'link', 'dangling'] as const) {
+          const flag = join(gateway.folder, 'flag')
+          const script = `${ask}; echo > ${flag}; while [ -e ${flag} ]; do sleep 0.05; done; ${ask}`
+          const running = lab.wrap('office', ['sh', '-c', script])
+          t.ok(await eventually(() => textOf(flag) !== ''))
+          await lab.resolvConf(next)
+          await client.check(['rm', flag])
+          const { stdout } = await running
+          t.match(stdout, /^(192\.168\.11\.10.*\n){4}$/, `a ${how} replaced by a ${next}`)
+        }
       }
-    }
-    await lab.resolvConf('file')
-    await quiet(t, 'resolv.conf')
-  })
+      await lab.resolvConf('file')
+      await quiet(t, 'resolv.conf')
+    },
+  )
 
-  await t.test('the gateway is killed in the middle', async (t) => {
+  await works('the gateway is killed in the middle', async (t) => {
     const file = join(gateway.folder, 'tries')
     const once = `curl -sS -m 1 http://${NAME}/; curl -sS -m 1 http://${ELSEWHERE}/; timeout 1 dig +short @8.8.8.8 ${NAME}; timeout 1 getent hosts www.home.example; timeout 1 ping -c1 ${WEB}`
     const script = `for i in 1 2 3 4; do { ${once}; } >> ${file} 2>&1; echo round >> ${file}; done`
@@ -142,6 +160,7 @@ t.test('pvpn-wrap', { skip, timeout: 240_000 }, async (t) => {
     t.equal(next.code, 125, 'the next one does not begin')
     await quiet(t, 'a killed gateway')
   })
+  table.hold(t)
 })
 
 function textOf(file: string): string {

@@ -15,11 +15,11 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { eventually, join2, labSkip, Namespace, type RunResult } from '../support/namespace.js'
+import { CaseTable } from './wrap-table.js'
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
-const DOCUMENT = join(ROOT, 'docs/wrap.md')
 const WRAP = join(ROOT, 'bin/pvpn-wrap')
 const USER = '65534'
 const OFFICE = '192.168.11.10'
@@ -123,17 +123,25 @@ t.test('programs inside, and nothing outside', { skip: reason, timeout: 240_000 
   await new Promise((resolve) => setTimeout(resolve, 1000))
   const before = recorded()
 
-  const rows: string[] = []
+  const table = new CaseTable('cases')
   const works = async (what: string, expected: RegExp, ...argv: string[]) => {
     const { code, stdout, stderr } = await wrap('office', ...argv)
     const whole = `${stdout}\n${stderr}`
     t.match({ code, whole }, { code: 0, whole: expected }, what)
-    rows.push(`| ${what} | ${code === 0 && expected.test(whole) ? 'works' : 'fails'} |`)
+    table.record(what, 'netns', code === 0 && expected.test(whole) ? 'works' : 'fails')
+  }
+  const subtest = async (what: string, check: (t: Test) => Promise<void>) => {
+    let passing = false
+    await t.test(what, async (t) => {
+      await check(t)
+      passing = t.passing()
+    })
+    table.record(what, 'netns', passing ? 'works' : 'fails')
   }
   const refuses = async (what: string, ...argv: string[]) => {
     const { code, stderr } = await wrap('office', ...argv)
     t.not(code, 0, `${what}: ${stderr}`)
-    rows.push(`| ${what} | ${code === 0 ? 'leaks' : 'refused'} |`)
+    table.record(what, 'netns', code === 0 ? 'leaks' : 'refused')
   }
 
   const page = /this is www\.office\.example at (192\.168\.11\.10|fd00:11::10)/
@@ -214,7 +222,7 @@ t.test('programs inside, and nothing outside', { skip: reason, timeout: 240_000 
     ),
   )
 
-  await t.test('two environments with the same addresses, at once', async (t) => {
+  await subtest('two environments with the same addresses, at once', async (t) => {
     const both = await Promise.all(
       ['office', 'site'].map((name) => wrap(name, 'curl', '-sSm9', `http://${OFFICE}/`)),
     )
@@ -222,12 +230,12 @@ t.test('programs inside, and nothing outside', { skip: reason, timeout: 240_000 
     t.match(both[1]?.stdout, /www\.site\.example/)
   })
 
-  await t.test('a server inside is reached by its namespace, the host is not', async (t) => {
+  await subtest('a server inside is reached by its namespace, the host is not', async (t) => {
     const script = 'nc -l 127.0.0.1 8088 <<< hello & sleep 0.3; nc -w2 127.0.0.1 8088'
     t.match(await wrap('office', 'bash', '-c', script), { code: 0, stdout: /hello/ })
   })
 
-  await t.test("a port of the host's loopback", async (t) => {
+  await subtest("a port of the host's loopback", async (t) => {
     client.spawn(['python3', '-m', 'http.server', '5432', '--bind', '127.0.0.1'], {
       stdio: 'ignore',
     })
@@ -237,7 +245,7 @@ t.test('programs inside, and nothing outside', { skip: reason, timeout: 240_000 
     t.ok(await eventually(tried, 10_000))
   })
 
-  await t.test('status, signals and descriptors are the program’s', async (t) => {
+  await subtest('status, signals and descriptors are the program’s', async (t) => {
     const status = async (script: string) => (await wrap('office', 'sh', '-c', script)).code
     t.equal(await status('exit 7'), 7)
     t.equal(await status('kill -TERM $$'), 143)
@@ -264,7 +272,7 @@ t.test('programs inside, and nothing outside', { skip: reason, timeout: 240_000 
     t.match(nowhere, { code: 125, stderr: /no gateway is running/ })
   })
 
-  await t.test('a connection outlives the environment’s process', async (t) => {
+  await subtest('a connection outlives the environment’s process', async (t) => {
     const code = `import socket as s, time
 c = s.create_connection(('${OFFICE}', 80)); print('connected', flush=True)
 c.sendall(b'GET / HTTP/1.0\\r\\nHost: x\\r\\n'); time.sleep(3)
@@ -283,7 +291,7 @@ c.sendall(b'\\r\\n'); c.settimeout(20); print(c.recv(9000))`
     t.ok(await eventually(async () => out.includes('www.office.example'), 25_000))
   })
 
-  await t.test(
+  await subtest(
     'a killed holder ends the network inside, and the next call begins anew',
     async (t) => {
       const script = `sleep 3; curl -sSm3 http://${OFFICE}/ || echo "refused $?"; curl -sSm3 http://198.51.100.1/`
@@ -303,11 +311,6 @@ c.sendall(b'\\r\\n'); c.settimeout(20); print(c.recv(9000))`
   await t.test('nothing went outside, and the table is the document’s', async (t) => {
     await new Promise((resolve) => setTimeout(resolve, 500))
     t.equal(recorded(), before, readFileSync(record, 'utf8').split('\n').slice(before).join('\n'))
-    const table = ['| case | network namespace |', '|---|---|', ...rows].join('\n')
-    const document = readFileSync(DOCUMENT, 'utf8')
-    const marked = /<!-- cases -->\n\n[\s\S]*?\n\n<!-- end -->/
-    const wanted = document.replace(marked, () => `<!-- cases -->\n\n${table}\n\n<!-- end -->`)
-    if (process.env.PVPN_WRITE_DOCS === 'yes') writeFileSync(DOCUMENT, wanted)
-    else t.equal(document, wanted, 'PVPN_WRITE_DOCS=yes writes it')
+    table.hold(t)
   })
 })
