@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "wrap.h"
@@ -92,6 +93,21 @@ static void makeNamespaces(struct holder *holder, int ready) {
   setSysctl("ipv4/ip_local_port_range", "16384 32767");
   setSysctl("ipv4/ping_group_range", group);
   if (!loopbackUp()) refuse(ready, "loopback");
+}
+
+/** Whether programs could have mounts of their own here: tried in a child, for the holder has its creator's. */
+static void tryMounts(const struct holder *holder, int ready) {
+  const pid_t child = fork();
+  if (child == 0) {
+    char problem[4096];
+    if (ownMounts(holder->runtime, holder->name, problem, sizeof problem)) _exit(0);
+    dprintf(ready, "mounts: %.200s", problem);
+    _exit(1);
+  }
+  int status = 1;
+  if (child < 0) refuse(ready, "mounts");
+  while (waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
+  if (status != 0) _exit(1);
 }
 
 static void keep(struct holder *holder, const char *line, int fd) {
@@ -275,6 +291,7 @@ _Noreturn void runHolder(const struct runtime *runtime, const char *environment,
   signal(SIGPIPE, SIG_IGN);
   makeNamespaces(holder, ready);
   makeDescriptors(holder, ready);
+  tryMounts(holder, ready);
   holder->listener = channelListen(runtime->folder, environment, "holder");
   if (holder->listener < 0) refuse(ready, "the holder's socket");
   holder->lost = secondsNow();

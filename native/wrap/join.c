@@ -37,29 +37,6 @@ static _Noreturn void becomeHolder(const struct runtime *runtime, const char *en
   _exit(1);
 }
 
-static void explain(char *problem, size_t size, const char *reason) {
-  char restricted = '0';
-  const int fd = open("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", O_RDONLY | O_CLOEXEC);
-  if (fd >= 0) {
-    if (read(fd, &restricted, 1) != 1) restricted = '0';
-    close(fd);
-  }
-  if (restricted == '1' && geteuid() != 0) {
-    snprintf(problem, size,
-             "AppArmor forbids user namespaces here (%s). As root: cp native/wrap/apparmor/pvpn-wrap "
-             "/etc/apparmor.d/ && apparmor_parser -r /etc/apparmor.d/pvpn-wrap", reason);
-  } else if (strstr(reason, "/dev/net/tun") != NULL) {
-    snprintf(problem, size, "no TUN device can be made (%s). As root: modprobe tun && chmod 666 /dev/net/tun",
-             reason);
-  } else if (strstr(reason, "namespace") != NULL) {
-    snprintf(problem, size,
-             "namespaces are forbidden here (%s). As root: sysctl -w user.max_user_namespaces=10000 "
-             "(in a container: allow unshare)", reason);
-  } else {
-    snprintf(problem, size, "%s", reason);
-  }
-}
-
 /** Starts a holder and waits until it listens. One at a time: the caller has the lock. */
 static bool startHolder(const struct runtime *runtime, const char *environment, char *problem,
                         size_t size) {
@@ -84,91 +61,61 @@ static bool startHolder(const struct runtime *runtime, const char *environment, 
   close(ready[0]);
   said[total] = 0;
   if (strcmp(said, "ok") == 0) return true;
-  explain(problem, size, total > 0 ? said : "the holder did not start");
+  explainMachine(problem, size, total > 0 ? said : "the holder did not start");
   return false;
 }
 
-/** Waits for the holder's word: true with the namespaces, false when it went or the time is over. */
-static bool awaitJoin(int holder, double until, struct namespaces *out) {
+/** Whether the holder has said its word within half a second: 1 with the namespaces, 0 not yet, -1 when it went. */
+static int awaitJoin(int holder, struct namespaces *out) {
   struct pollfd polled = {.fd = holder, .events = POLLIN};
-  const double left = until - secondsNow();
-  if (poll(&polled, 1, left > 0 ? (int)(left * 1000) : 0) <= 0) return false;
+  if (poll(&polled, 1, 500) <= 0) return 0;
   char line[32];
   int both[2];
   const ssize_t got = receiveLine(holder, line, sizeof line, both, 2);
-  if (got <= 0 || strcmp(line, "join\n") != 0 || both[0] < 0) return false;
+  if (got <= 0 || strcmp(line, "join\n") != 0 || both[0] < 0) return -1;
   *out = (struct namespaces){.network = both[0], .user = both[1], .holder = holder};
-  return true;
+  return 1;
 }
 
-void explainAbsence(const struct options *options, const struct runtime *runtime, bool process,
-                    char *problem, size_t size) {
-  char names[2048];
-  if (!environmentNames(runtime, names, sizeof names)) {
-    snprintf(problem, size, "no gateway is running: start one with `pvpn up`");
-    return;
-  }
-  char listed[2100];
-  char wanted[300];
-  snprintf(listed, sizeof listed, ", %s,", names);
-  snprintf(wanted, sizeof wanted, ", %.250s,", options->environment);
-  if (strstr(listed, wanted) == NULL) {
-    snprintf(problem, size, "no environment is called \"%.200s\": there is %s", options->environment,
-             *names != 0 ? names : "none");
-  } else {
-    snprintf(problem, size, "environment \"%s\" %s within %g s (see `pvpn status`)",
-             options->environment, process ? "did not come up" : "has no running process",
-             options->wait);
-  }
+/** Makes a holder unless another wrapper is faster. */
+static bool ensureHolder(const struct options *options, const struct runtime *runtime,
+                         char *problem, size_t size) {
+  char path[64];
+  snprintf(path, sizeof path, "/proc/self/fd/%d/.", runtime->folder);
+  const int lock = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (lock >= 0) flock(lock, LOCK_EX);
+  const int holder = channelConnect(runtime->folder, options->environment, "holder");
+  if (holder >= 0) close(holder);
+  const bool there = holder >= 0 || startHolder(runtime, options->environment, problem, size);
+  if (lock >= 0) close(lock);
+  return there;
 }
 
-bool known(const struct options *options, const struct runtime *runtime) {
-  char names[2048];
-  if (!environmentNames(runtime, names, sizeof names)) return false;
-  char listed[2100];
-  char wanted[300];
-  snprintf(listed, sizeof listed, ", %s,", names);
-  snprintf(wanted, sizeof wanted, ", %.250s,", options->environment);
-  return strstr(listed, wanted) != NULL;
-}
-
-bool findNamespaces(const struct options *options, const struct runtime *runtime,
-                    struct namespaces *out, char *problem, size_t size) {
-  const double until = secondsNow() + options->wait;
-  bool asked = false;
-  bool process = false;
-  do {
-    int holder = runtime->folder < 0 ? -1 : channelConnect(runtime->folder, options->environment, "holder");
-    if (holder >= 0) {
-      process = true;
-      if (awaitJoin(holder, until, out)) return true;
-      close(holder);
-    } else {
-      const int probe =
-          runtime->folder < 0 ? -1 : channelConnect(runtime->folder, options->environment, "sock");
-      if (probe >= 0) {
-        close(probe);
-        process = true;
-        char path[64];
-        snprintf(path, sizeof path, "/proc/self/fd/%d/.", runtime->folder);
-        const int lock = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (lock >= 0) flock(lock, LOCK_EX);
-        // Another wrapper may have started one while this one waited for the lock.
-        holder = channelConnect(runtime->folder, options->environment, "holder");
-        bool started = holder >= 0;
-        if (holder >= 0) close(holder);
-        else started = startHolder(runtime, options->environment, problem, size);
-        if (lock >= 0) close(lock);
-        if (!started) return false;
-        continue;
+enum way findNamespaces(const struct options *options, const struct runtime *runtime,
+                        struct namespaces *out, char *problem, size_t size) {
+  struct patience patience = {.until = secondsNow() + options->wait};
+  for (;;) {
+    const int folder = runtime->folder;
+    const int holder = folder < 0 ? -1 : channelConnect(folder, options->environment, "holder");
+    int joined = 0;
+    while (holder >= 0 && joined == 0) {
+      joined = awaitJoin(holder, out);
+      if (joined > 0) return WAY_READY;
+      if (joined == 0 && !stillHope(&patience, options, runtime, problem, size)) {
+        close(holder);
+        return WAY_FAILED;
       }
-      if (!asked && !known(options, runtime)) break;
-      asked = true;
     }
+    if (holder >= 0) close(holder);
+    const int probe = folder < 0 ? -1 : channelConnect(folder, options->environment, "sock");
+    if (probe >= 0) {
+      close(probe);
+      if (!ensureHolder(options, runtime, problem, size)) return WAY_UNABLE;
+      if (holder < 0) continue;
+    }
+    if (!stillHope(&patience, options, runtime, problem, size)) return WAY_FAILED;
     usleep(50000);
-  } while (secondsNow() < until);
-  explainAbsence(options, runtime, process, problem, size);
-  return false;
+  }
 }
 
 /** A listening socket inside, which the environment's process connects with the host's port of that number. */
@@ -192,20 +139,30 @@ static bool offerHostPort(int port, int holder, char *problem, size_t size) {
   return done;
 }
 
-bool enterNamespaces(const struct options *options, const struct runtime *runtime,
-                     const struct namespaces *namespaces, char *problem, size_t size) {
-  const char *step = "user namespace";
-  const bool entered =
-      (namespaces->user < 0 || setns(namespaces->user, CLONE_NEWUSER) == 0) &&
-      (step = "network namespace", setns(namespaces->network, CLONE_NEWNET) == 0) &&
-      (step = "mount namespace", unshare(CLONE_NEWNS) == 0) &&
-      (step = "mounts", mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) == 0);
-  if (!entered) {
-    snprintf(problem, size, "cannot enter the %s: %s", step, strerror(errno));
+bool ownMounts(const struct runtime *runtime, const char *environment, char *problem, size_t size) {
+  if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) != 0) {
+    snprintf(problem, size, "mount namespace: %s", strerror(errno));
     return false;
   }
-  for (int i = 0; i < options->hostPortCount; i++) {
-    if (!offerHostPort(options->hostPorts[i], namespaces->holder, problem, size)) return false;
+  return coverFiles(runtime, environment, problem, size);
+}
+
+enum way enterNamespaces(const struct options *options, const struct runtime *runtime,
+                         const struct namespaces *namespaces, char *problem, size_t size) {
+  // Where the first step is refused nothing has changed yet.
+  const bool own = namespaces->user >= 0;
+  if (setns(own ? namespaces->user : namespaces->network, own ? CLONE_NEWUSER : CLONE_NEWNET) != 0) {
+    char reason[128];
+    snprintf(reason, sizeof reason, "%s namespace: %s", own ? "user" : "network", strerror(errno));
+    explainMachine(problem, size, reason);
+    return WAY_UNABLE;
   }
-  return coverFiles(runtime, options->environment, problem, size);
+  if (own && setns(namespaces->network, CLONE_NEWNET) != 0) {
+    snprintf(problem, size, "cannot enter the network namespace: %s", strerror(errno));
+    return WAY_FAILED;
+  }
+  for (int i = 0; i < options->hostPortCount; i++) {
+    if (!offerHostPort(options->hostPorts[i], namespaces->holder, problem, size)) return WAY_FAILED;
+  }
+  return ownMounts(runtime, options->environment, problem, size) ? WAY_READY : WAY_FAILED;
 }

@@ -15,7 +15,8 @@ static const char kHelp[] =
     "Runs COMMAND (default: $SHELL) inside ENVIRONMENT: all its traffic and all its name\n"
     "lookups go through the environment, and none goes anywhere else.\n"
     "\n"
-    "  --via auto|netns|preload  how; auto (the default) takes a network namespace\n"
+    "  --via auto|netns|preload  by a network namespace or a preloaded library; auto (the\n"
+    "                            default) takes the first where the machine allows it\n"
     "  --wait SECONDS            how long the environment may take to be up (default 10)\n"
     "  --host-port PORT          lets PORT of the host's 127.0.0.1 be reached inside; repeatable\n"
     "  -v, --verbose             says what was chosen\n"
@@ -118,21 +119,7 @@ int main(int argc, char **argv) {
   if (options.command[0] == NULL) options.command = standard;
   if (geteuid() != getuid() || getegid() != getgid()) refuse("must not be installed setuid");
   if (!openRuntime(&runtime, problem, sizeof problem)) refuse("%s", problem);
-  if (options.via == VIA_PRELOAD) {
-    if (!enterVirtual(&options, &runtime, problem, sizeof problem)) refuse("%s", problem);
-    if (options.verbose) {
-      fprintf(stderr, "pvpn-wrap: virtual sockets of \"%s\"\n", options.environment);
-    }
-    becomeCommand(&options);
-  }
-  struct namespaces namespaces;
-  if (!findNamespaces(&options, &runtime, &namespaces, problem, sizeof problem) ||
-      !enterNamespaces(&options, &runtime, &namespaces, problem, sizeof problem)) {
-    refuse("%s", problem);
-  }
-  if (options.verbose) {
-    fprintf(stderr, "pvpn-wrap: network namespace of \"%s\"%s\n", options.environment,
-            namespaces.user < 0 ? " (run by root: no user namespace)" : "");
-  }
-  return supervise(&options, &namespaces);
+  const int status = runInside(&options, &runtime, problem, sizeof problem);
+  if (problem[0] != 0) refuse("%s", problem);
+  return status;
 }

@@ -34,19 +34,13 @@ static int askReady(const struct runtime *runtime, const char *environment, doub
 
 static bool awaitUp(const struct options *options, const struct runtime *runtime, char *problem,
                     size_t size) {
-  const double until = secondsNow() + options->wait;
-  bool asked = false;
-  bool process = false;
+  struct patience patience = {.until = secondsNow() + options->wait};
   do {
-    const int error = runtime->folder < 0 ? ENOENT : askReady(runtime, options->environment, until);
-    if (error == 0) return true;
-    process = process || error != ENOENT;
-    if (error == ENOENT && !asked && !known(options, runtime)) break;
-    asked = true;
+    const double slice = secondsNow() + 1;
+    if (runtime->folder >= 0 && askReady(runtime, options->environment, slice) == 0) return true;
+    if (!stillHope(&patience, options, runtime, problem, size)) return false;
     usleep(50000);
-  } while (secondsNow() < until);
-  explainAbsence(options, runtime, process, problem, size);
-  return false;
+  } while (true);
 }
 
 /** What a descriptor is, when it could leave the machine; NULL when it could not. */

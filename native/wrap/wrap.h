@@ -51,8 +51,25 @@ struct namespaces {
 
 /* runtime.c */
 bool openRuntime(struct runtime *runtime, char *problem, size_t size);
-/** Names of the environments that the gateway knows, with a comma between; false when it cannot be asked. */
-bool environmentNames(const struct runtime *runtime, char *out, size_t size);
+
+/* gateway.c */
+/** While an environment is waited for; all 0 at the start but `until`. */
+struct patience {
+  /** When the wait is over. */
+  double until;
+  /** When the gateway was asked last, was there last, and was to start the environment. */
+  double asked;
+  double seen;
+  double woken;
+  /** The environment's, as last heard. */
+  char state[16];
+};
+/**
+ * Whether to wait on. Asks the gateway now and then, and wakes an environment that starts on demand.
+ * False: `problem` says why it will not come up, or that the time is over.
+ */
+bool stillHope(struct patience *patience, const struct options *options,
+               const struct runtime *runtime, char *problem, size_t size);
 
 /* channel.c: Unix stream sockets with lines, and descriptors beside them. */
 int channelConnect(int folder, const char *environment, const char *suffix);
@@ -84,19 +101,30 @@ bool applyLink(const struct link *before, const struct link *link);
 /** Runs the holder; `ready` is a pipe that gets "ok" or the reason. Never returns. */
 _Noreturn void runHolder(const struct runtime *runtime, const char *environment, int ready);
 
-/* join.c */
-/** Gets the namespaces, starting a holder if there is none. False: `problem` says why. */
-bool findNamespaces(const struct options *options, const struct runtime *runtime,
-                    struct namespaces *out, char *problem, size_t size);
-/** Enters them, with a mount namespace of our own. */
-bool enterNamespaces(const struct options *options, const struct runtime *runtime,
-                     const struct namespaces *namespaces, char *problem, size_t size);
+/** How far a way of running the program came. */
+enum way {
+  WAY_READY,
+  /** The machine does not allow it, and nothing has changed: another way may be tried. */
+  WAY_UNABLE,
+  WAY_FAILED,
+};
 
-/** Whether the environment is one that the gateway knows: only then is it worth waiting for. */
-bool known(const struct options *options, const struct runtime *runtime);
-/** Says why an environment is not there. `process`: it has one, but did not come up. */
-void explainAbsence(const struct options *options, const struct runtime *runtime, bool process,
-                    char *problem, size_t size);
+/* join.c */
+/** Gets the namespaces, starting a holder if there is none. */
+enum way findNamespaces(const struct options *options, const struct runtime *runtime,
+                        struct namespaces *out, char *problem, size_t size);
+/** Enters them, with a mount namespace of our own. */
+enum way enterNamespaces(const struct options *options, const struct runtime *runtime,
+                         const struct namespaces *namespaces, char *problem, size_t size);
+/** A mount namespace from the caller's, where the host's files and sockets that answer names are covered. */
+bool ownMounts(const struct runtime *runtime, const char *environment, char *problem, size_t size);
+
+/* choose.c */
+/** Runs the program as the options and the machine say; returns its status, or STATUS_REFUSED with the `problem`. */
+int runInside(const struct options *options, const struct runtime *runtime, char *problem,
+              size_t size);
+/** What forbids namespaces here, of which the kernel said `reason`, and the remedy. */
+void explainMachine(char *problem, size_t size, const char *reason);
 
 /* virtual.c: way 2. */
 /** Waits until the environment is up, then makes this process one that has virtual sockets only. Final: no network after it. */
