@@ -265,7 +265,6 @@ t.test('programs inside, and nothing outside', { skip: reason, timeout: 240_000 
 
   await t.test('what does not start', async (t) => {
     t.match(await wrap('nosuch', 'true'), { code: 125, stderr: /office, site/ })
-    t.match(await wrap('--via', 'preload', 'office', 'true'), { code: 125, stderr: /preload/ })
     const nowhere = await client.run(
       asUser(['env', 'PVPN_RUNTIME_DIR=/nowhere', WRAP, 'office', 'true']),
     )

@@ -5,17 +5,18 @@
  */
 import { Socket } from 'node:net'
 import { constants } from 'node:os'
-import type { PvpnError } from '../../core/errors.js'
+import { type PvpnError, toPvpnError } from '../../core/errors.js'
 import type { ByteStream } from '../../core/stream.js'
 import type { Bytes, Endpoint } from '../../core/types.js'
+import { HeldDescriptor } from '../../io/held-descriptor.js'
 import { Relay } from '../../io/relay.js'
 import { Errno, errnoOf, FILLING, PHASE, type Phase, type SocketState } from './protocol.js'
 
-const { EALREADY, ECONNRESET, EINPROGRESS, EISCONN } = constants.errno
+const { EALREADY, ECONNABORTED, EINPROGRESS, EISCONN } = constants.errno
 
 export interface VirtualStreamOptions {
   readonly family: 4 | 6
-  /** Taken over. */
+  /** Taken over, also when the constructor throws. */
   readonly descriptor: number
   readonly dial: (to: Endpoint, signal: AbortSignal) => Promise<ByteStream>
   /** The program's end has gone, or ours was closed. */
@@ -29,32 +30,24 @@ export class VirtualStream {
   /** Whatever else ends with it. */
   onRelease: () => void = () => {}
   readonly #o: VirtualStreamOptions
-  readonly #socket: Socket
+  /** Until there is something to be read from it or written to it. */
+  readonly #held: HeldDescriptor
   readonly #abort = new AbortController()
   #phase: Phase = PHASE.fresh
   #error = 0
   #remote: Endpoint | undefined
+  #socket: Socket | undefined
   #relay: Relay | undefined
   #over = false
 
   constructor(options: VirtualStreamOptions) {
     this.#o = options
     this.family = options.family
-    this.#socket = new Socket({
-      fd: options.descriptor,
-      allowHalfOpen: true,
-      readable: true,
-      writable: true,
-    })
-    this.#socket.on('error', () => {})
-    this.#socket.on('close', () => this.#gone())
-    this.#watch()
+    this.#held = new HeldDescriptor(options.descriptor)
+    this.#held.onEvent = () => this.#finish()
   }
 
-  get phase(): Phase {
-    return this.#phase
-  }
-
+  /** Forgets the error when asked to. */
   state(clear: boolean): SocketState {
     const state = {
       phase: this.#phase,
@@ -72,9 +65,7 @@ export class VirtualStream {
     if (this.#phase !== PHASE.fresh) throw new Errno(EISCONN)
     this.#phase = PHASE.connecting
     this.#remote = to
-    this.#socket.removeAllListeners('end')
-    this.#socket.removeAllListeners('data')
-    this.#socket.pause()
+    this.#held.unwatch()
     const done = this.#open(to, filled)
     if (!filled) {
       await done
@@ -86,10 +77,9 @@ export class VirtualStream {
 
   /** Joins it with a connection that came from elsewhere. */
   attach(stream: ByteStream): void {
-    this.#socket.removeAllListeners('end')
-    this.#socket.removeAllListeners('data')
-    this.#socket.pause()
-    this.#connected(stream, undefined)
+    const socket = this.#take()
+    if (socket === undefined) stream.abort()
+    else this.#connected(socket, stream, undefined)
   }
 
   listening(local: Endpoint): void {
@@ -99,12 +89,13 @@ export class VirtualStream {
 
   /** A connection waits on this listener. */
   announce(): void {
-    this.#socket.write(new Uint8Array(1))
+    this.#held.send(new Uint8Array(1))
   }
 
   close(): void {
-    if (this.#relay === undefined) this.#socket.destroy()
-    else this.#relay.abort()
+    if (this.#relay !== undefined) this.#relay.abort()
+    else if (this.#socket !== undefined) this.#socket.destroy()
+    else this.#finish()
   }
 
   async #open(to: Endpoint, filled: boolean): Promise<void> {
@@ -112,71 +103,88 @@ export class VirtualStream {
     try {
       stream = await this.#o.dial(to, this.#abort.signal)
     } catch (thrown) {
-      if (this.#over) return
-      const errno = errnoOf(thrown)
-      this.#remote = undefined
-      if (filled) {
-        // Told by the end of the pair: that wakes who waits for it to be writable.
-        this.#phase = PHASE.over
-        this.#error = errno
-        this.#socket.destroy()
-        return
-      }
-      this.#phase = PHASE.fresh
-      this.#watch()
-      throw new Errno(errno)
+      this.#failed(errnoOf(thrown), filled)
+      return
     }
-    if (this.#over) {
+    const socket = this.#take()
+    if (socket === undefined) {
       stream.abort()
-      return
+      throw new Errno(ECONNABORTED)
     }
-    if (!filled) {
-      this.#connected(stream, undefined)
-      return
-    }
-    let left = FILLING
-    const empty = (chunk: Bytes) => {
-      left -= chunk.length
-      if (left > 0) return
-      this.#socket.removeListener('data', empty)
-      this.#socket.removeListener('close', cut)
-      this.#socket.pause()
-      this.#connected(stream, left < 0 ? chunk.subarray(chunk.length + left) : undefined)
-    }
-    const cut = () => stream.abort()
-    this.#socket.on('data', empty)
-    this.#socket.on('close', cut)
-    this.#socket.resume()
+    if (filled) this.#empty(socket, stream)
+    else this.#connected(socket, stream, undefined)
   }
 
-  #connected(stream: ByteStream, head: Bytes | undefined): void {
+  #failed(errno: number, filled: boolean): void {
+    if (this.#over) throw new Errno(errno)
+    if (filled) {
+      // Told by the end of the pair: that wakes who waits for it to be writable.
+      this.#error = errno
+      this.#finish()
+      return
+    }
+    this.#remote = undefined
+    this.#phase = PHASE.fresh
+    this.#held.watch()
+    throw new Errno(errno)
+  }
+
+  /** Takes what kept the program from writing: it sees then that it is connected. */
+  #empty(socket: Socket, stream: ByteStream): void {
+    let left = FILLING
+    const cut = () => stream.abort()
+    const take = (chunk: Bytes) => {
+      left -= chunk.length
+      if (left > 0) return
+      socket.removeListener('data', take)
+      socket.removeListener('close', cut)
+      socket.removeListener('end', end)
+      socket.pause()
+      this.#connected(socket, stream, left < 0 ? chunk.subarray(chunk.length + left) : undefined)
+    }
+    const end = () => socket.destroy()
+    // The state must be right before the first byte is taken.
+    this.#told(stream)
+    socket.on('data', take)
+    socket.on('end', end)
+    socket.on('close', cut)
+    socket.resume()
+  }
+
+  /** The pair as a socket of Node's, which does not read before it is told to. */
+  #take(): Socket | undefined {
+    const fd = this.#over ? undefined : this.#held.release()
+    if (fd === undefined) return undefined
+    const options = { fd, allowHalfOpen: true, readable: true, writable: true, manualStart: true }
+    const socket = new Socket(options)
+    socket.on('error', () => {})
+    socket.on('close', () => this.#finish())
+    this.#socket = socket
+    return socket
+  }
+
+  #told(stream: ByteStream): void {
     this.#phase = PHASE.connected
     this.local = stream.local
     // What was asked for stays the name of the far end where the tunnel knows none.
     if (stream.remote.address !== '') this.#remote = stream.remote
-    this.#relay = new Relay(this.#socket, stream, {
-      head,
-      onDone: (error) => this.#ended(error),
-    })
+  }
+
+  #connected(socket: Socket, stream: ByteStream, head: Bytes | undefined): void {
+    this.#told(stream)
+    this.#relay = new Relay(socket, stream, { head, onDone: (error) => this.#ended(error) })
   }
 
   #ended(error: PvpnError | undefined): void {
-    this.#phase = PHASE.over
-    if (error !== undefined) this.#error = errnoOf(error)
-    else if (this.#error === 0 && !this.#socket.readableEnded) this.#error = ECONNRESET
+    if (error !== undefined) this.#error = errnoOf(toPvpnError(error))
   }
 
-  /** Until it is connected nothing is to be read: only its end is of interest. */
-  #watch(): void {
-    this.#socket.on('data', () => {})
-    this.#socket.on('end', () => this.#socket.destroy())
-    this.#socket.resume()
-  }
-
-  #gone(): void {
+  #finish(): void {
     if (this.#over) return
     this.#over = true
+    this.#phase = PHASE.over
     this.#abort.abort()
+    this.#held.close()
     this.onRelease()
     this.#o.onOver()
   }
