@@ -1,5 +1,5 @@
 /**
- * The addon's tests again under AddressSanitizer and UBSan: a read or write outside its memory, and
+ * The addon's tests, and as root the wrapper's in the lab, again under AddressSanitizer and UBSan: a read or write outside its memory, and
  * undefined behaviour, end the run. Part of `npm run fuzz`; says why when it can't.
  */
 import { execFileSync, spawnSync } from 'node:child_process'
@@ -17,6 +17,9 @@ const TESTS = [
   'io/udp-socket-fuzz.test.js',
   'native/accel.test.js',
 ]
+/** The wrapper: a program of its own, so nothing is loaded before it. They skip where they can't run. */
+const WRAP = join(ROOT, 'build/native/pvpn-wrap-sanitized')
+const WRAP_TESTS = ['lab/wrap-behaviour.test.js', 'lab/wrap-sites.test.js']
 
 /** The sanitizer's library has to be there before anything else of the process. */
 function runtime() {
@@ -42,22 +45,21 @@ if (build.status !== 0 || preload === undefined || !existsSync(ADDON)) {
   process.exit(0)
 }
 let failed = 0
-for (const test of TESTS) {
+
+function run(test, env) {
   const { status, signal } = spawnSync(process.execPath, [join(ROOT, 'build/test', test)], {
     stdio: ['ignore', 'inherit', 'inherit'],
-    env: {
-      ...process.env,
-      LD_PRELOAD: preload,
-      // Node itself keeps memory to its end on purpose.
-      ASAN_OPTIONS: 'detect_leaks=0:abort_on_error=1',
-      UBSAN_OPTIONS: 'print_stacktrace=1',
-      PVPN_ACCEL: ADDON,
-    },
+    env: { ...process.env, UBSAN_OPTIONS: 'print_stacktrace=1', ...env },
   })
-  if (status !== 0) {
-    console.log(`${test}: failed under the sanitizers (${signal ?? `status ${status}`})`)
-    failed++
-  }
+  if (status === 0) return
+  console.log(`${test}: failed under the sanitizers (${signal ?? `status ${status}`})`)
+  failed++
 }
-console.log(`sanitizers: ${TESTS.length - failed} passed, ${failed} failed`)
+
+// Node itself keeps memory to its end on purpose, and so do programs that end at once.
+const ASAN_OPTIONS = 'detect_leaks=0:abort_on_error=1'
+for (const test of TESTS) run(test, { LD_PRELOAD: preload, ASAN_OPTIONS, PVPN_ACCEL: ADDON })
+for (const test of WRAP_TESTS) run(test, { ASAN_OPTIONS, PVPN_WRAP: WRAP })
+const all = TESTS.length + WRAP_TESTS.length
+console.log(`sanitizers: ${all - failed} passed, ${failed} failed`)
 process.exit(failed === 0 ? 0 : 1)

@@ -12,7 +12,9 @@ import { LabGateway, unprivileged } from '../support/lab-gateway.js'
 import { eventually, type RunOptions, type RunResult } from '../support/namespace.js'
 import { dns, serve, VpnLab, WEB, WEB_6 } from '../support/vpn-lab.js'
 
-export const WRAP = fileURLToPath(new URL('../../../bin/pvpn-wrap', import.meta.url))
+/** Another build of it is asked by PVPN_WRAP: the sanitizers' (scripts/fuzz-native.js). */
+export const WRAP =
+  process.env.PVPN_WRAP ?? fileURLToPath(new URL('../../../bin/pvpn-wrap', import.meta.url))
 /** What each name is, asked outside. */
 export const OUTSIDE = '192.0.2.66'
 /** Somewhere that no environment has. */
@@ -120,7 +122,8 @@ export class WrapLab {
   get #env(): NodeJS.ProcessEnv {
     const DBUS_SESSION_BUS_ADDRESS =
       'unix:abstract=/none,guid=0;unix:path=/run/lab/session-bus,guid=0'
-    return { ...this.gateway.env, DBUS_SESSION_BUS_ADDRESS }
+    const { ASAN_OPTIONS = '' } = process.env
+    return { ...this.gateway.env, DBUS_SESSION_BUS_ADDRESS, ASAN_OPTIONS }
   }
 
   /** From now on every packet of the client's link and of its loopback is kept. */
