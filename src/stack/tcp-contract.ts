@@ -21,6 +21,8 @@ export interface TcpLayerOptions {
   readonly ephemeralPorts: readonly [number, number]
   /** False: windows leave at once, for tests that compare segment by segment. */
   readonly pacing?: boolean
+  /** For paths that are paced; others have CUBIC. Default BBR. */
+  readonly congestion?: 'bbr' | 'cubic'
 }
 
 /** An ICMP error about one of our segments: who was talking (our side first), the sequence number quoted, and what it says. */

@@ -54,6 +54,7 @@ export interface PairOptions {
   /** Packets of one output call. */
   readonly batch?: number
   readonly pacing?: boolean
+  readonly congestion?: 'bbr' | 'cubic'
 }
 
 export class Pair {
@@ -73,6 +74,7 @@ export class Pair {
         random: random.fill,
         ephemeralPorts: [32768, 60999],
         pacing: options.pacing ?? true,
+        congestion: options.congestion ?? 'bbr',
       })
       return {
         ip,

@@ -48,11 +48,12 @@ export function acknowledge(c: Connection, s: Segment, d: Delivery): boolean {
   const windowSame = !updateWindow(c, s, newly)
   if (c.sent.count === 0) return true
   d.clear()
+  c.rate.begin()
   if (c.timestampsUsed && s.options.timestamps && s.options.timestampEcho !== 0) {
     const age = sequenceDistance(s.options.timestampEcho, timestampNow(c))
     if (age >= 0 && age < 1e6) d.echo = age * 1000
   }
-  const lostBefore = c.sent.lostBytes
+  const lostBefore = c.sent.lostEver
   const sackedBefore = c.sent.sackedBytes
   if (newly > 0) cumulative(c, ack, d)
   if (c.sackUsed) {
@@ -63,7 +64,12 @@ export function acknowledge(c: Connection, s: Segment, d: Delivery): boolean {
   if (d.duplicate) c.rack.duplicate(c.una, c.next)
   tailProbeAnswered(c, s, d, newly)
   detectLosses(c)
-  if (!undone) control(c, d, newly, lostBefore, sackedBefore)
+  const least = c.trip.minimum
+  c.rate.finish(least === Number.POSITIVE_INFINITY ? 0 : least * 1000)
+  const lost = sequenceDistance(lostBefore, c.sent.lostEver)
+  if (!undone) repair(c, d, sackedBefore)
+  c.congestion.acknowledged(c, d, newly, lost)
+  if (c.limited && !before(c.una, c.limitedUntil)) c.limited = false
   return true
 }
 
@@ -107,7 +113,9 @@ function cumulative(c: Connection, ack: number, d: Delivery): void {
   }
   if (sent.count > 0 && before(sent.sequence(sent.first), ack)) {
     if ((sent.flags(sent.first) & SACKED) === 0) {
-      d.bytes += sequenceDistance(sent.sequence(sent.first), ack)
+      const length = sequenceDistance(sent.sequence(sent.first), ack)
+      d.bytes += length
+      c.rate.segment(sent, sent.first, length, stack.micros)
     }
     sent.trim(ack)
   }
@@ -125,6 +133,7 @@ function delivered(c: Connection, n: number, d: Delivery, selectively: boolean):
   const again = (flags & RETRANSMITTED) !== 0
   if ((flags & SACKED) !== 0) return
   d.bytes += sent.length(n)
+  c.rate.segment(sent, n, sent.length(n), stack.micros)
   const sentAt = sent.time(n)
   if (!again) {
     const trip = sequenceDistance(sentAt, stack.micros)
@@ -238,10 +247,7 @@ function tailProbeAnswered(c: Connection, s: Segment, d: Delivery, newly: number
   } else if (before(rack.probeEnd, c.una)) {
     rack.probing = false
     // The probe itself repaired a loss that nothing else showed.
-    if (c.recovery.phase === OPEN) {
-      c.congestion.reduce(c.mss)
-      c.congestion.window = Math.min(c.congestion.window, c.congestion.threshold)
-    }
+    if (c.recovery.phase === OPEN) c.congestion.tailRepaired(c.mss)
   } else if (newly === 0 && s.options.sackCount === 0) rack.probing = false
 }
 
@@ -271,41 +277,20 @@ export function detectLosses(c: Connection): void {
   }
 }
 
-/** Recovery's phase and the congestion window. */
-export function control(
-  c: Connection,
-  d: Delivery,
-  newly: number,
-  lostBefore: number,
-  sackedBefore: number,
-): void {
+/** Recovery ends, or begins. */
+function repair(c: Connection, d: Delivery, sackedBefore: number): void {
   const { recovery, congestion, sent } = c
   if (recovery.phase !== OPEN && !before(c.una, recovery.until)) {
-    if (recovery.phase === FAST) congestion.window = congestion.threshold
+    congestion.lossEnds(c)
     recovery.leave()
     recovery.duplicates = 0
     c.rack.recovered()
   }
   if (recovery.phase === OPEN && sent.lostBytes > 0) {
-    congestion.reduce(c.mss)
     const flight = sequenceDistance(c.una, c.next) - Math.min(sackedBefore, sent.sackedBytes)
+    congestion.lossBegins(c, flight + d.bytes)
     recovery.enter(FAST, c.next, flight + d.bytes)
   }
-  if (recovery.phase === FAST) {
-    const safe = newly > 0 && sent.lostBytes <= lostBefore
-    congestion.window = recovery.window(d.bytes, c.pipe, congestion.threshold, c.mss, safe)
-  } else if (newly > 0 && (c.limited || recovery.phase === TIMED_OUT)) {
-    congestion.acknowledged(
-      newly,
-      c.mss,
-      c.una,
-      c.next,
-      d.lastTrip > 0 ? d.lastTrip / 1000 : 0,
-      c.trip.smoothed,
-      c.stack.now,
-    )
-  }
-  if (c.limited && !before(c.una, c.limitedUntil)) c.limited = false
 }
 
 /** Is anything marked lost or SACKed? */

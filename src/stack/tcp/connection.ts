@@ -9,8 +9,10 @@ import { unattended } from '../../core/stream.js'
 import type { Bytes, Endpoint, Millis } from '../../core/types.js'
 import { TCP_ACK, TCP_RST } from '../../wire/tcp.js'
 import type { TcpSocket, TcpState } from '../contract.js'
+import type { CongestionControl } from './congestion.js'
 import type { TcpContext } from './context.js'
 import { Cubic } from './cubic.js'
+import { DeliveryRate } from './delivery-rate.js'
 import {
   RECEIVE_BUFFER_INITIAL,
   SEND_BUFFER,
@@ -41,6 +43,9 @@ export const TIMER_RETRANSMISSION = 1
 export const TIMER_TAIL_PROBE = 2
 export const TIMER_REORDERING = 3
 export const TIMER_PERSIST = 4
+
+/** Of these, one is in flight, one waits behind a gap, one is ready to go. */
+const SEND_BUFFER_WINDOWS = 3
 
 const NEVER = Number.POSITIVE_INFINITY
 const ignore = (): void => {}
@@ -110,7 +115,8 @@ export class Connection implements TcpSocket {
   tailProbeWanted = false
   readonly unsent = new SendBuffer()
   readonly sent = new SentSegments()
-  readonly congestion = new Cubic()
+  congestion: CongestionControl = new Cubic()
+  readonly rate = new DeliveryRate()
   /** When the next new segment may leave (see pacing.ts), and whether one waits for it. */
   paceAt: Millis = 0
   paceWaits = false
@@ -230,7 +236,10 @@ export class Connection implements TcpSocket {
   /** Most bytes that may wait in the send buffer now. */
   get #sendLimit(): number {
     if (this.stack.sendMemory.held >= SEND_TOTAL) return SEND_SHARE
-    const room = Math.max(SEND_BUFFER_INITIAL, 2 * Math.ceil(this.congestion.window))
+    const room = Math.max(
+      SEND_BUFFER_INITIAL,
+      SEND_BUFFER_WINDOWS * Math.ceil(this.congestion.capacity),
+    )
     return Math.min(SEND_BUFFER, room)
   }
 

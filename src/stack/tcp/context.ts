@@ -32,6 +32,7 @@ export interface TcpContext {
   readonly now: Millis
   readonly micros: number
   readonly pacing: boolean
+  readonly congestion: 'bbr' | 'cubic'
   readonly counters: TcpCounters
   readonly receiveMemory: MemoryAccount
   readonly sendMemory: MemoryAccount

@@ -1,6 +1,10 @@
 /** Congestion window: slow start with HyStart++ and CUBIC (RFC 9438). Windows in bytes, times in milliseconds. */
 import type { Millis } from '../../core/types.js'
+import type { Delivery } from './acknowledge.js'
+import type { CongestionControl } from './congestion.js'
+import type { Connection } from './connection.js'
 import { HyStart } from './hystart.js'
+import { FAST, OPEN, TIMED_OUT } from './recovery.js'
 
 const C = 0.4
 const BETA = 0.7
@@ -9,8 +13,11 @@ const ALPHA = (3 * (1 - BETA)) / (1 + BETA)
 const INITIAL_SEGMENTS = 10
 /** Most segments the window grows by for one ACK in slow start: bounds the burst (RFC 9406's L; we acknowledge by batches, so 8 would hold us back). */
 const GROWTH_PER_ACK = 64
+/** Pacing, in windows per round trip, as Linux has it. */
+const SLOW_START_RATE = 2
+const AVOIDANCE_RATE = 1.2
 
-export class Cubic {
+export class Cubic implements CongestionControl {
   window = 0
   threshold = Number.POSITIVE_INFINITY
   readonly #hystart = new HyStart()
@@ -32,12 +39,50 @@ export class Cubic {
     this.window = initialWindow(mss)
   }
 
-  get slowStart(): boolean {
-    return this.window < this.threshold
+  get capacity(): number {
+    return this.window
+  }
+
+  rate(smoothed: Millis, mss: number): number {
+    const factor = this.window < this.threshold ? SLOW_START_RATE : AVOIDANCE_RATE
+    return (factor * Math.max(this.window, mss)) / smoothed
+  }
+
+  lossBegins(c: Connection): void {
+    this.#reduce(c.mss)
+  }
+
+  lossEnds(c: Connection): void {
+    if (c.recovery.phase === FAST) this.window = this.threshold
+  }
+
+  timedOut(c: Connection): void {
+    if (c.recovery.phase === OPEN) this.#reduce(c.mss)
+    this.window = c.mss
+  }
+
+  tailRepaired(mss: number): void {
+    this.#reduce(mss)
+    this.window = Math.min(this.window, this.threshold)
+  }
+
+  lossesFound(c: Connection): void {
+    this.window = c.recovery.window(0, c.pipe, this.threshold, c.mss, false)
+  }
+
+  acknowledged(c: Connection, d: Delivery, newly: number, lost: number): void {
+    const { recovery } = c
+    if (recovery.phase === FAST) {
+      const safe = newly > 0 && lost <= 0
+      this.window = recovery.window(d.bytes, c.pipe, this.threshold, c.mss, safe)
+    } else if (newly > 0 && (c.limited || recovery.phase === TIMED_OUT)) {
+      const rtt = d.lastTrip > 0 ? d.lastTrip / 1000 : 0
+      this.#grow(newly, c.mss, c.una, c.next, rtt, c.trip.smoothed, c.stack.now)
+    }
   }
 
   /** New data was acknowledged while the window was what held us back. `rtt` 0: not measured. */
-  acknowledged(
+  #grow(
     bytes: number,
     mss: number,
     una: number,
@@ -95,7 +140,7 @@ export class Cubic {
   }
 
   /** Loss: sets the threshold; the window is recovery's business until it ends. */
-  reduce(mss: number): void {
+  #reduce(mss: number): void {
     this.#undoWindow = this.window
     this.#undoThreshold = this.threshold
     // Fast convergence (RFC 9438 section 4.7).
@@ -112,8 +157,10 @@ export class Cubic {
     this.#epoch = 0
   }
 
-  /** Nothing was sent for `timeouts` retransmission time-outs: the window halves for each, down to that of a new connection (RFC 2861, RFC 5681 section 4.1). */
-  idle(timeouts: number, mss: number): void {
+  /** The window halves for each retransmission time-out without sending, down to that of a new connection (RFC 2861, RFC 5681 section 4.1). */
+  resumes(idle: Millis, timeout: Millis, mss: number): void {
+    if (idle <= timeout) return
+    const timeouts = Math.floor(idle / timeout)
     const least = Math.min(initialWindow(mss), this.window)
     this.threshold = Math.max(this.threshold, 0.75 * this.window)
     this.window = Math.max(least, this.window / 2 ** Math.min(timeouts, 30))

@@ -1,12 +1,15 @@
 /** Opening: active, passive and both at once (RFC 9293 sections 3.5 and 3.10.7.2 to .4), and what the SYNs agree on. */
+
 import { PvpnError } from '../../core/errors.js'
 import { formatIp } from '../../core/ip.js'
 import { IPV4_HEADER } from '../../wire/ipv4.js'
 import { IPV6_HEADER } from '../../wire/ipv6.js'
 import { TCP_ACK, TCP_HEADER, TCP_RST, TCP_SYN } from '../../wire/tcp.js'
 import { TIMESTAMPS_LENGTH } from '../../wire/tcp-options.js'
+import { Bbr } from './bbr.js'
 import { ACCEPTED, CONNECTED, type Connection } from './connection.js'
 import { SYN_QUICK_RETRIES } from './limits.js'
+import { PACED_ROUND_TRIP } from './pacing.js'
 import { acknowledgeNow } from './receive.js'
 import type { Segment } from './segment.js'
 import { before, sequenceAdd, sequenceDistance } from './sequence.js'
@@ -154,9 +157,18 @@ function synchronized(c: Connection): void {
   c.progressAt = c.stack.now
   c.timeoutFrom = c.stack.now
   c.lastReceived = c.stack.now
+  chooseCongestionControl(c)
   // A path that lost the SYN is not to be flooded (RFC 5681 section 3.1).
   if (c.synRetries > 0) c.congestion.window = c.mss
   c.tell(c.acceptor === undefined ? CONNECTED : ACCEPTED)
+}
+
+/** BBR paces: round trips that are too short for our timers stay with CUBIC. */
+function chooseCongestionControl(c: Connection): void {
+  const { stack, trip, congestion } = c
+  if (stack.congestion !== 'bbr' || !stack.pacing || trip.smoothed < PACED_ROUND_TRIP) return
+  // The initial sequence number is random enough to tell flows apart.
+  c.congestion = new Bbr(congestion.window, (c.iss >>> 0) / 2 ** 32)
 }
 
 function measureHandshake(c: Connection, s: Segment): void {

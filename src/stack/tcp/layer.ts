@@ -55,6 +55,7 @@ class Layer implements TcpLayer, TcpContext {
   now: Millis = 0
   micros = 0
   readonly pacing: boolean
+  readonly congestion: 'bbr' | 'cubic'
   readonly receiveMemory: MemoryAccount = { held: 0 }
   readonly sendMemory: MemoryAccount = { held: 0 }
   readonly counters: TcpCounters = { open: 0, retransmits: 0, timeouts: 0, drops: noDrops() }
@@ -83,6 +84,7 @@ class Layer implements TcpLayer, TcpContext {
   constructor(ip: IpLayer, options: TcpLayerOptions) {
     this.ip = ip
     this.pacing = options.pacing ?? true
+    this.congestion = options.congestion ?? 'bbr'
     const hash = new AddressHash(options.random)
     this.#connections = new AddressTable(hash)
     this.#timeWait = new TimeWaitTable(hash)

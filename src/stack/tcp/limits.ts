@@ -33,7 +33,7 @@ export const RECEIVE_CHUNK = 256 * KIB
 
 /** Send buffer of a connection in bytes while its congestion window is small. At the bound write takes less than given. */
 export const SEND_BUFFER_INITIAL = 256 * KIB
-/** Largest send buffer in bytes (twice the congestion window below that). At the bound write takes less than given. */
+/** Largest send buffer in bytes (three times the congestion window below that). At the bound write takes less than given. */
 export const SEND_BUFFER = 8 * MIB
 /** Bytes to send held for all connections together. At the bound each connection gets SEND_SHARE. */
 export const SEND_TOTAL = 256 * MIB

@@ -94,6 +94,7 @@ function resendLost(c: Connection, batch: PacketBatch, most: number): boolean {
   if (!recovery.force && pipe > 0 && pipe + length > c.congestion.window) return false
   // A window that has shrunk below what is in flight lets only the first segment pass.
   if (n !== sent.first && before(sequenceAdd(c.una, c.sendWindow), sent.end(n))) return false
+  if (!recovery.force && !paceAllows(c)) return false
   resend(c, batch, n, most)
   return true
 }
@@ -110,9 +111,12 @@ function resend(c: Connection, batch: PacketBatch, record: number, most: number)
   const fin = (sent.flags(n) & FIN) !== 0
   const sequence = sent.sequence(n)
   if (recovery.undoable) recovery.undoBytes += length
+  const idle = c.pipe === 0
   sent.markRetransmitted(n, stack.micros)
+  c.rate.sent(sent, n, idle, stack.micros)
   if (n === sent.first) c.timeoutFrom = stack.now
   recovery.sent(length)
+  paceSent(c, length)
   stack.counters.retransmits++
   sendData(c, batch, sequence, fin ? length - 1 : length, fin)
 }
@@ -122,6 +126,7 @@ function sendNew(c: Connection, batch: PacketBatch, most: number, probe: boolean
   const { sent, unsent, stack } = c
   if (c.finSent || sent.full) return false
   const waiting = sequenceDistance(c.next, unsent.end)
+  if (waiting === 0 && !probe) c.rate.applicationLimits(c.pipe)
   if (waiting === 0 && !c.finQueued) return false
   const usable = sequenceDistance(c.next, sequenceAdd(c.una, c.sendWindow))
   let length = Math.min(waiting, most)
@@ -145,6 +150,7 @@ function sendNew(c: Connection, batch: PacketBatch, most: number, probe: boolean
   const sequence = c.next
   const size = fin ? length + 1 : length
   sent.push(sequence, size, fin ? FIN : 0, stack.micros)
+  c.rate.sent(sent, sent.last, pipe === 0, stack.micros)
   c.next = sequenceAdd(c.next, size)
   c.lastSent = stack.now
   paceSent(c, size)
@@ -160,9 +166,7 @@ function sendNew(c: Connection, batch: PacketBatch, most: number, probe: boolean
 function flightBegins(c: Connection): void {
   const { now } = c.stack
   if (c.lastSent > 0) {
-    const timeout = c.trip.timeout
-    const idle = now - Math.max(c.lastSent, c.progressAt)
-    if (idle > timeout) c.congestion.idle(Math.floor(idle / timeout), c.mss)
+    c.congestion.resumes(now - Math.max(c.lastSent, c.progressAt), c.trip.timeout, c.mss)
   }
   c.timeoutFrom = now
   c.progressAt = now

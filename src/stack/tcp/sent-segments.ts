@@ -10,13 +10,17 @@
 import { SENT_SEGMENTS } from './limits.js'
 import { atOrBefore, before, sequenceAdd, sequenceDistance } from './sequence.js'
 
-const STRIDE = 8
+const STRIDE = 9
 const SEQUENCE = 0
 const LENGTH = 1
 const TIME = 2
 const FLAGS = 3
 const PREVIOUS = 4
 const NEXT = 5
+// When it was last sent: what had been delivered, when the last of that was, and the start of the stretch it belongs to (delivery-rate.ts).
+const DELIVERED = 6
+const DELIVERED_AT = 7
+const FIRST_SENT = 8
 
 const WRAP = 0x3fffffff
 const SMALLEST = 16
@@ -31,6 +35,8 @@ export const LOST = 2
 export const RETRANSMITTED = 4
 export const FIN = 8
 const LISTED = 16
+/** Sent while the application had too little to send. */
+export const LIMITED = 32
 
 const EMPTY = new Int32Array(0)
 
@@ -46,6 +52,8 @@ export class SentSegments {
   /** Sequence numbers SACKed, and marked lost but not sent again. */
   sackedBytes = 0
   lostBytes = 0
+  /** Bytes ever marked lost, wrapped. */
+  lostEver = 0
   /** Records SACKed. */
   sackedCount = 0
   /** No record before this one is marked lost. */
@@ -77,6 +85,30 @@ export class SentSegments {
   }
   flags(n: number): number {
     return this.#ring[(n & this.#mask) * STRIDE + FLAGS] as number
+  }
+  delivered(n: number): number {
+    return this.#ring[(n & this.#mask) * STRIDE + DELIVERED] as number
+  }
+  deliveredAt(n: number): number {
+    return this.#ring[(n & this.#mask) * STRIDE + DELIVERED_AT] as number
+  }
+  firstSent(n: number): number {
+    return this.#ring[(n & this.#mask) * STRIDE + FIRST_SENT] as number
+  }
+  /** What delivery-rate.ts wants to know of its (last) sending. */
+  stamp(
+    n: number,
+    delivered: number,
+    deliveredAt: number,
+    firstSent: number,
+    limited: boolean,
+  ): void {
+    const at = (n & this.#mask) * STRIDE
+    const flags = this.#ring[at + FLAGS] as number
+    this.#ring[at + FLAGS] = limited ? flags | LIMITED : flags & ~LIMITED
+    this.#ring[at + DELIVERED] = delivered
+    this.#ring[at + DELIVERED_AT] = deliveredAt
+    this.#ring[at + FIRST_SENT] = firstSent
   }
   /** Next in time order, or NONE. */
   later(n: number): number {
@@ -172,7 +204,9 @@ export class SentSegments {
     const at = (n & this.#mask) * STRIDE
     const flags = this.#ring[at + FLAGS] as number
     if ((flags & (LOST | SACKED)) !== 0) return
-    this.lostBytes += this.#ring[at + LENGTH] as number
+    const length = this.#ring[at + LENGTH] as number
+    this.lostBytes += length
+    this.lostEver = (this.lostEver + length) | 0
     if ((flags & LISTED) !== 0) this.#unlist(n)
     this.#ring[at + FLAGS] = (flags & ~LISTED) | LOST
     if (((n - this.first) & WRAP) < ((this.#lostHint - this.first) & WRAP)) this.#lostHint = n
@@ -275,6 +309,13 @@ export class SentSegments {
       }
       const piece = (this.first + this.count) & WRAP
       this.push(sequence, length, keep, old.time(n))
+      this.stamp(
+        piece,
+        old.delivered(n),
+        old.deliveredAt(n),
+        old.firstSent(n),
+        (flags & LIMITED) !== 0,
+      )
       if ((flags & SACKED) !== 0) this.markSacked(piece)
       else if (large || (flags & LOST) !== 0) this.markLost(piece)
       sequence = sequenceAdd(sequence, length)

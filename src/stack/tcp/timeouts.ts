@@ -193,11 +193,10 @@ function retransmissionTimeout(c: Connection): void {
   c.timeoutFrom = stack.now
   // The far side may have dropped what it SACKed: it must have the first by now (RFC 2018 section 8).
   if ((sent.flags(sent.first) & SACKED) !== 0) sent.forgetSacked()
-  if (recovery.phase === OPEN) congestion.reduce(c.mss)
+  congestion.timedOut(c)
   recovery.enter(TIMED_OUT, c.next, 0)
   recovery.duplicates = 0
   rack.probing = false
-  congestion.window = c.mss
   for (let i = 0, n = sent.first; i < sent.count; i++, n = sent.next(n)) {
     const flying = sequenceDistance(sent.time(n), stack.micros)
     if (i === 0 || !rack.valid || flying >= rack.trip) sent.markLost(n)
@@ -209,9 +208,9 @@ function reorderingTimeout(c: Connection): void {
   const outstanding = sequenceDistance(c.una, c.next) - sent.sackedBytes
   detectLosses(c)
   if (recovery.phase === OPEN && sent.lostBytes > 0) {
-    congestion.reduce(c.mss)
+    congestion.lossBegins(c, outstanding)
     recovery.enter(FAST, c.next, outstanding)
-    congestion.window = recovery.window(0, c.pipe, congestion.threshold, c.mss, false)
+    congestion.lossesFound(c)
   }
 }
 
