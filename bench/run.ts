@@ -93,7 +93,9 @@ async function race(lab: BenchLab, path: Path, contestants: readonly Contestant[
   )
   const rows = cases.flatMap((c) =>
     contestants
-      .filter((one) => c.mode !== 'udp' || one.name.startsWith('pvpn'))
+      .filter(
+        (one) => c.mode !== 'udp' || (one.name.startsWith('pvpn') && one.wrapper === undefined),
+      )
       .map((one) => ({
         one,
         c,

@@ -1,12 +1,13 @@
 /** What is measured: pvpn, with and without its addon, and its peers. Each is a SOCKS5 port on core 0. */
 import type { ChildProcess } from 'node:child_process'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { eventually, type Namespace, programsMissing } from '../../test/support/namespace.js'
 import { type Access, type BenchLab, CONTESTANT_CORE, MTU, type Path } from './topology.js'
 
 const PVPN = fileURLToPath(new URL('../../../bin/pvpn', import.meta.url))
+const WRAP = fileURLToPath(new URL('../../../build/native/pvpn-wrap', import.meta.url))
 const INSIDE = ['192.168.9.0/24', '192.168.11.0/24']
 
 export interface Contestant {
@@ -14,6 +15,8 @@ export interface Contestant {
   /** Where its SOCKS port is, and the load has to run. */
   readonly namespace: Namespace
   readonly port: number
+  /** What the load is run by; it goes straight to the target then. */
+  readonly wrapper?: readonly string[]
   /** Roots of its processes. */
   readonly roots: readonly number[]
   stop(): Promise<void>
@@ -36,6 +39,11 @@ export const KINDS: readonly Kind[] = [
     name: 'pvpn, addon off',
     missing: () => undefined,
     start: (lab, path, port) => pvpn('pvpn, addon off', lab, path, port, { PVPN_ACCEL: 'off' }),
+  },
+  {
+    name: 'pvpn-wrap',
+    missing: () => (existsSync(WRAP) ? undefined : 'pvpn-wrap is not built'),
+    start: (lab, path, port) => pvpn('pvpn-wrap', lab, path, port, {}),
   },
   { name: 'engine', missing: () => programsMissing('go'), start: engine },
   { name: 'kernel', missing: () => programsMissing('microsocks'), start: kernel },
@@ -74,7 +82,11 @@ async function pvpn(
     15_000,
   )
   if (!up) throw new Error('the gateway does not come up')
-  return { name, namespace: lab.client, port, roots: pids(gateway), stop: () => ended(gateway) }
+  const roots = pids(gateway)
+  const wrapped = name === 'pvpn-wrap'
+  const runtime = `PVPN_RUNTIME_DIR=${env.PVPN_RUNTIME_DIR}`
+  const wrapper = wrapped ? { wrapper: ['env', runtime, WRAP, 'far'] } : {}
+  return { name, namespace: lab.client, port, roots, stop: () => ended(gateway), ...wrapper }
 }
 
 async function engine(lab: BenchLab, path: Path, port: number): Promise<Contestant> {

@@ -39,7 +39,7 @@ export async function measure(
   { mode, amount }: Case,
   seconds: number,
 ): Promise<Figures> {
-  const { roots, namespace, port } = contestant
+  const { roots, namespace, port, wrapper } = contestant
   const before = cpuSeconds(roots)
   const farBefore = cpuSeconds(lab.farPids)
   let [pss, uss] = [0, 0]
@@ -49,9 +49,12 @@ export async function measure(
     uss = Math.max(uss, now.uss)
   }
   const sampler = setInterval(sample, SAMPLE_EVERY)
-  const argv = [mode, port, TARGET, 80, amount, seconds].map(String)
+  const proxy = wrapper === undefined ? port : 0
+  const argv = [mode, proxy, TARGET, 80, amount, seconds].map(String)
   const out = await namespace
-    .check([...OTHER_CORES, lab.program('load'), ...argv], { timeout: seconds * 1000 + PATIENCE })
+    .check([...OTHER_CORES, ...(wrapper ?? []), lab.program('load'), ...argv], {
+      timeout: seconds * 1000 + PATIENCE,
+    })
     .finally(() => clearInterval(sampler))
   sample()
   const r = JSON.parse(out) as LoadResult

@@ -4,6 +4,7 @@
  *   connect    STREAMS at a time, each: connect, GET /, read, close: count and failures
  *   latency    one after another, the same request: milliseconds, p50 and p99
  *   udp        UDP ASSOCIATE, STREAMS datagrams of 200 bytes a second: count sent, failed: those that did not arrive
+ * PROXY_PORT 0: straight to the target, as a program of `pvpn-wrap` does (not udp).
  * One thread, epoll. Bounded by SECONDS.
  */
 #define _GNU_SOURCE
@@ -24,6 +25,7 @@ enum step { CONNECTING, METHOD, REPLY, ANSWER, UPLOAD };
 struct stream { int fd; enum step step; size_t got; double start; char in[64]; };
 
 static struct sockaddr_in proxy, target;
+static int straight;
 static enum { DOWN, UP, CONNECT, LATENCY, UDP } mode;
 static char block[BLOCK];
 static double samples[SAMPLES];
@@ -39,7 +41,7 @@ static void begin(int poller, struct stream *s) {
   s->step = CONNECTING;
   s->got = 0;
   s->start = now();
-  connect(s->fd, (void *)&proxy, sizeof proxy);
+  connect(s->fd, straight ? (void *)&target : (void *)&proxy, sizeof proxy);
   struct epoll_event e = {.events = EPOLLOUT, .data.ptr = s};
   epoll_ctl(poller, EPOLL_CTL_ADD, s->fd, &e);
 }
@@ -63,6 +65,12 @@ static int step(int poller, struct stream *s) {
   ssize_t n;
   switch (s->step) {
     case CONNECTING:
+      if (straight) {
+        if (request(s)) return -1;
+        s->step = mode == UP ? UPLOAD : ANSWER;
+        if (mode != UP) want(poller, s, EPOLLIN);
+        return 0;
+      }
       if (put(s, "\x05\x01\x00", 3)) return -1;
       s->step = METHOD;
       want(poller, s, EPOLLIN);
@@ -157,9 +165,10 @@ int main(int argc, char **argv) {
   mode = !strcmp(argv[1], "down") ? DOWN : !strcmp(argv[1], "up") ? UP : !strcmp(argv[1], "connect") ? CONNECT : !strcmp(argv[1], "udp") ? UDP : LATENCY;
   proxy = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((unsigned short)atoi(argv[2])), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   target = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((unsigned short)atoi(argv[4]))};
+  straight = proxy.sin_port == 0;
   int streams = mode == LATENCY ? 1 : atoi(argv[5]), poller = epoll_create1(EPOLL_CLOEXEC);
   double seconds = atof(argv[6]), end;
-  if (inet_pton(AF_INET, argv[3], &target.sin_addr) != 1 || streams < 1 || (streams > MOST && mode != UDP) || seconds <= 0 || seconds > 600) return 2;
+  if (inet_pton(AF_INET, argv[3], &target.sin_addr) != 1 || (straight && mode == UDP) || streams < 1 || (streams > MOST && mode != UDP) || seconds <= 0 || seconds > 600) return 2;
   static struct stream all[MOST];
   struct epoll_event events[MOST];
   double start = now();
