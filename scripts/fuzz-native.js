@@ -1,9 +1,11 @@
 /**
- * The addon's tests, and as root the wrapper's in the lab, again under AddressSanitizer and UBSan: a read or write outside its memory, and
+ * The addon's tests, and as root the wrapper's in the lab, again under AddressSanitizer and UBSan; and
+ * the preload library with an environment that answers anything: a read or write outside its memory, and
  * undefined behaviour, end the run. Part of `npm run fuzz`; says why when it can't.
  */
 import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -20,6 +22,34 @@ const TESTS = [
 /** The wrapper: a program of its own, so nothing is loaded before it. They skip where they can't run. */
 const WRAP = join(ROOT, 'build/native/pvpn-wrap-sanitized')
 const WRAP_TESTS = ['lab/wrap-behaviour.test.js', 'lab/wrap-sites.test.js']
+
+/** Seconds for the preload library. */
+const SECONDS = process.env.FUZZ_SECONDS ?? '3'
+
+/** The library and its driver as one program with the sanitizers; true when it ended well. */
+function preloadLibrary() {
+  const folder = mkdtempSync(join(tmpdir(), 'pvpn-fuzz-'))
+  try {
+    const sources = readdirSync(join(ROOT, 'native/preload')).filter((name) => name.endsWith('.c'))
+    const program = join(folder, 'preload-fuzz')
+    const compiler = process.env.CC ?? 'cc'
+    execFileSync(compiler, [
+      ...['-std=gnu11', '-D_GNU_SOURCE', '-Wall', '-Wextra', '-Werror', '-O1', '-g'],
+      ...['-fno-omit-frame-pointer', '-fsanitize=address,undefined', '-fno-sanitize-recover=all'],
+      ...['-o', program, join(ROOT, 'test/native/preload-fuzz.c')],
+      ...sources.map((name) => join(ROOT, 'native/preload', name)),
+      '-lpthread',
+    ])
+    const { status } = spawnSync(program, [SECONDS, String(Date.now() % 1e9)], {
+      stdio: 'inherit',
+      timeout: (Number(SECONDS) + 60) * 1000,
+      env: { PVPN_VIRTUAL: join(folder, 'query'), PVPN_ENVIRONMENT: 'lab' },
+    })
+    return status === 0
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
 
 /** The sanitizer's library has to be there before anything else of the process. */
 function runtime() {
@@ -60,6 +90,10 @@ function run(test, env) {
 const ASAN_OPTIONS = 'detect_leaks=0:abort_on_error=1'
 for (const test of TESTS) run(test, { LD_PRELOAD: preload, ASAN_OPTIONS, PVPN_ACCEL: ADDON })
 for (const test of WRAP_TESTS) run(test, { ASAN_OPTIONS, PVPN_WRAP: WRAP })
-const all = TESTS.length + WRAP_TESTS.length
+if (!preloadLibrary()) {
+  console.log('the preload library failed under the sanitizers')
+  failed++
+}
+const all = TESTS.length + WRAP_TESTS.length + 1
 console.log(`sanitizers: ${all - failed} passed, ${failed} failed`)
 process.exit(failed === 0 ? 0 : 1)
