@@ -1,8 +1,11 @@
 /** gethostbyname and its relatives. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "names.h"
 
@@ -90,12 +93,14 @@ PVPN_EXPORT int gethostbyname2_r(const char *restrict name, int family,
   struct pvpn_found found;
   const int status = pvpn_lookup(name, family == AF_INET ? PVPN_WANT_4 : PVPN_WANT_6, &found);
   if (status != 0) return finish(0, status, out, result, problem);
-  // The name, then the one that was asked for when it is another.
+  // The one that was asked for is an alias when it led elsewhere, not when it was made whole by a search domain.
   char names[2 * MOST_NAME + 2] = {0};
+  const size_t length = strlen(name);
+  const size_t bare = length > 0 && name[length - 1] == '.' ? length - 1 : length;
+  const bool whole = strncasecmp(found.name, name, bare) == 0 &&
+                     (found.name[bare] == 0 || found.name[bare] == '.');
   strcpy(names, found.name);
-  if (strcasecmp(found.name, name) != 0 && strlen(name) < MOST_NAME) {
-    strcpy(names + strlen(found.name) + 1, name);
-  }
+  if (!whole && length < MOST_NAME) strcpy(names + strlen(found.name) + 1, name);
   struct room room = {buffer, size};
   const int error = fill(out, &room, family, names, found.addresses, found.count);
   return finish(error, 0, out, result, problem);
@@ -173,4 +178,23 @@ PVPN_EXPORT int gethostent_r(struct hostent *restrict out, char *restrict buffer
   *result = NULL;
   *problem = HOST_NOT_FOUND;
   return ENOENT;
+}
+
+/** glibc's own asks the address of the host's name outside, by nscd. */
+PVPN_EXPORT long gethostid(void) {
+  char name[MOST_NAME];
+  int32_t id;
+  struct pvpn_found found;
+  if (pvpn_path() == NULL) return PVPN_NEXT(gethostid)();
+  const int file = open("/etc/hostid", O_RDONLY | O_CLOEXEC);
+  const bool known = file >= 0 && syscall(SYS_read, file, &id, sizeof id) == sizeof id;
+  if (file >= 0) close(file);
+  if (known) return id;
+  if (gethostname(name, sizeof name) != 0 || name[0] == 0 ||
+      pvpn_lookup(name, PVPN_WANT_4, &found) != 0) {
+    return 0;
+  }
+  uint32_t address;
+  memcpy(&address, found.addresses[0].bytes, sizeof address);
+  return (int32_t)(address << 16 | address >> 16);
 }

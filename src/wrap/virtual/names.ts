@@ -12,7 +12,9 @@ import {
   FLAG_RD,
   parseMessage,
   RCODE_NOERROR,
+  RCODE_NOTIMP,
   RCODE_NXDOMAIN,
+  RCODE_REFUSED,
   RCODE_SERVFAIL,
   readName,
   TYPE_A,
@@ -236,6 +238,9 @@ function statusOf(answer: DnsMessage | undefined): number {
     case RCODE_NXDOMAIN:
       return STATUS.notFound
     case RCODE_SERVFAIL:
+    case RCODE_REFUSED:
+    case RCODE_NOTIMP:
+      // Another server, or this one later, may know.
       return STATUS.tryAgain
     default:
       return STATUS.noRecovery
