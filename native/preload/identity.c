@@ -20,16 +20,22 @@
 /** Set once, never cleared; inherited over fork with the sockets themselves. */
 static struct {
   bool datagrams;
+  bool streams;
 } seen;
+
+static void note(int type) {
+  __atomic_store_n(type == SOCK_DGRAM ? &seen.datagrams : &seen.streams, true, __ATOMIC_RELAXED);
+}
 
 __attribute__((constructor)) static void lookAtStandard(void) {
   struct pvpn_socket socket;
   for (int fd = 0; fd < 3; fd++) {
-    if (pvpn_identify(fd, &socket) && socket.type == SOCK_DGRAM) seen.datagrams = true;
+    if (pvpn_identify(fd, &socket)) note(socket.type);
   }
 }
 
 bool pvpn_has_datagrams(void) { return __atomic_load_n(&seen.datagrams, __ATOMIC_RELAXED); }
+bool pvpn_has_streams(void) { return __atomic_load_n(&seen.streams, __ATOMIC_RELAXED); }
 
 int pvpn_fail(int error) {
   errno = error;
@@ -114,6 +120,7 @@ int pvpn_pair(struct pvpn_socket *socket, int flags, int *other) {
   }
   // The pair was made close-on-exec as a whole: the program's end is what the program asked for.
   if ((flags & SOCK_CLOEXEC) == 0) syscall(SYS_fcntl, both[0], F_SETFD, 0);
+  note(socket->type);
   *other = both[1];
   return both[0];
 }
@@ -129,10 +136,7 @@ int pvpn_open(struct pvpn_socket *socket, int flags) {
       .descriptor = other};
   const int error = pvpn_query(&request, NULL);
   syscall(SYS_close, other);
-  if (error == 0) {
-    if (socket->type == SOCK_DGRAM) __atomic_store_n(&seen.datagrams, true, __ATOMIC_RELAXED);
-    return fd;
-  }
+  if (error == 0) return fd;
   syscall(SYS_close, fd);
   return pvpn_fail(error);
 }

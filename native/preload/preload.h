@@ -85,6 +85,8 @@ int pvpn_open(struct pvpn_socket *socket, int flags);
 bool pvpn_nonblocking(int fd);
 /** Whether this process ever opened a datagram socket of ours, or was given one as a standard descriptor. */
 bool pvpn_has_datagrams(void);
+/** The same of streams. */
+bool pvpn_has_streams(void);
 
 /* address.c */
 /** False: not of the socket's family, or too short; `*error` says which. */

@@ -25,11 +25,12 @@ ssize_t pvpn_stream_receive(int fd, const struct pvpn_socket *socket, struct msg
   message->msg_namelen = 0;
   message->msg_controllen = 0;
   message->msg_flags = own.msg_flags & ~(MSG_CTRUNC | MSG_CMSG_CLOEXEC);
-  if (got == 0 && pvpn_length(message) > 0) {
-    const int error = endedBy(socket);
-    if (error != 0) return pvpn_fail(error);
-  }
-  return got;
+  return got == 0 && pvpn_length(message) > 0 ? pvpn_stream_end(socket) : got;
+}
+
+ssize_t pvpn_stream_end(const struct pvpn_socket *socket) {
+  const int error = endedBy(socket);
+  return error == 0 ? 0 : pvpn_fail(error);
 }
 
 ssize_t pvpn_stream_send(int fd, const struct pvpn_socket *socket, const struct msghdr *message,

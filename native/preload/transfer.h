@@ -9,6 +9,8 @@
 
 ssize_t pvpn_stream_receive(int fd, const struct pvpn_socket *socket, struct msghdr *message,
                             int flags);
+/** What the end of a stream means: 0, or -1 with errno when it was cut. */
+ssize_t pvpn_stream_end(const struct pvpn_socket *socket);
 ssize_t pvpn_stream_send(int fd, const struct pvpn_socket *socket, const struct msghdr *message,
                          int flags);
 ssize_t pvpn_datagram_receive(int fd, const struct pvpn_socket *socket, struct msghdr *message,

@@ -14,7 +14,7 @@ import { ELSEWHERE, WRAP, WrapLab } from './wrap-lab.js'
 const SOURCES = fileURLToPath(new URL('../../../test/lab/wrap/', import.meta.url))
 const TUNNEL = '192.168.9.52'
 const MIB = 2 ** 20
-const CASES = ['options', 'refusals', 'datagrams', 'servers', 'copies', 'interfaces']
+const CASES = ['options', 'refusals', 'datagrams', 'servers', 'copies', 'interfaces', 'cut']
 const skip =
   labSkip(...LAB_PROGRAMS, 'gcc', 'python3', 'nc', 'md5sum') ||
   (process.getuid?.() !== 0 && 'needs root, to make namespaces')
@@ -30,6 +30,13 @@ def serve(c):
         sum.update(data); n += len(data)
     c.sendall(('%s %d\\n' % (sum.hexdigest(), n)).encode() + bytes(range(256)) * (n // 256)); c.close()
 l = socket.socket(); l.bind((sys.argv[1], 9000)); l.listen(64)
+def reset():
+    import struct
+    r = socket.socket(); r.bind((sys.argv[1], 9001)); r.listen(64)
+    while True:
+        c = r.accept()[0]; c.recv(1)
+        c.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0)); c.close()
+threading.Thread(target=reset).start()
 print('ready', flush=True)
 while True: threading.Thread(target=serve, args=(l.accept()[0],)).start()
 `

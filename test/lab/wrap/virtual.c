@@ -228,6 +228,22 @@ static void servers(const char *host) {
   HOLDS(connect(taken, (struct sockaddr *)&name, sizeof name) != 0 && errno == ECONNREFUSED);
 }
 
+/** The server's far end resets: said by read and by recv, once, then it is the end. */
+static void cut(const char *host) {
+  struct sockaddr_in to = at(host, 9001);
+  for (int i = 0; i < 2; i++) {
+    const int fd = socket(AF_INET, SOCK_STREAM, 0);
+    HOLDS(connect(fd, (struct sockaddr *)&to, sizeof to) == 0 && send(fd, "x", 1, 0) == 1);
+    char bytes[9];
+    errno = 0;
+    const ssize_t got = i == 0 ? read(fd, bytes, sizeof bytes) : recv(fd, bytes, sizeof bytes, 0);
+    HOLDS(got < 0 && errno == ECONNRESET);
+    HOLDS(recv(fd, bytes, sizeof bytes, 0) == 0);
+    signal(SIGPIPE, SIG_IGN);
+    HOLDS(send(fd, "x", 1, 0) < 0 && errno == EPIPE);
+  }
+}
+
 static void copies(const char *host) {
   const int fd = connected(host);
   const int number = 9;
@@ -280,7 +296,8 @@ int main(int argc, char **argv) {
     const char *name;
     void (*run)(const char *host);
   } kCases[] = {{"options", options}, {"refusals", refusals}, {"datagrams", datagrams},
-                {"servers", servers}, {"copies", copies},     {"interfaces", interfaces}};
+                {"servers", servers}, {"copies", copies},     {"interfaces", interfaces},
+                {"cut", cut}};
   if (argc != 3) return 2;
   for (size_t i = 0; i < sizeof kCases / sizeof *kCases; i++) {
     if (strcmp(argv[1], kCases[i].name) != 0) continue;
