@@ -55,6 +55,8 @@ enum pvpn_kind {
   PVPN_GET_OPTION = 11,
   /** The launcher's: 0 when the environment is up, ENETDOWN when not. */
   PVPN_READY = 12,
+  /** The launcher's: `value` is a port of the host's 127.0.0.1 that programs reach as their own. */
+  PVPN_HOST_PORT = 13,
   /** From here on: names. */
   PVPN_NAMES = 32,
 };

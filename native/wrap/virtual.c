@@ -14,11 +14,13 @@
 
 #define LIBRARY "libpvpn-preload.so"
 
-/** Is the environment up? 0, ENETDOWN, or another errno when its process does not answer. */
-static int askReady(const struct runtime *runtime, const char *environment, double until) {
+/** Asks the environment's process: 0, the errno that it answers, or another when it does not. */
+static int ask(const struct runtime *runtime, const char *environment, uint16_t kind, int value,
+               double until) {
   const int fd = channelConnect(runtime->folder, environment, "query");
   if (fd < 0) return ENOENT;
-  const struct pvpn_request_header request = {.magic = PVPN_MAGIC, .kind = PVPN_READY};
+  const struct pvpn_request_header request = {
+      .magic = PVPN_MAGIC, .kind = kind, .value = (uint32_t)value};
   struct pvpn_reply_header reply;
   int error = EPROTO;
   struct pollfd polled = {.fd = fd, .events = POLLIN};
@@ -37,7 +39,9 @@ static bool awaitUp(const struct options *options, const struct runtime *runtime
   struct patience patience = {.until = secondsNow() + options->wait};
   do {
     const double slice = secondsNow() + 1;
-    if (runtime->folder >= 0 && askReady(runtime, options->environment, slice) == 0) return true;
+    if (runtime->folder >= 0 && ask(runtime, options->environment, PVPN_READY, 0, slice) == 0) {
+      return true;
+    }
     if (!stillHope(&patience, options, runtime, problem, size)) return false;
     usleep(50000);
   } while (true);
@@ -117,11 +121,15 @@ static bool preload(char *problem, size_t size) {
 
 bool enterVirtual(const struct options *options, const struct runtime *runtime, char *problem,
                   size_t size) {
-  if (options->hostPortCount > 0) {
-    snprintf(problem, size, "--host-port needs a network namespace: not with --via preload");
+  if (!awaitUp(options, runtime, problem, size)) return false;
+  for (int i = 0; i < options->hostPortCount; i++) {
+    const int port = options->hostPorts[i];
+    const int error =
+        ask(runtime, options->environment, PVPN_HOST_PORT, port, secondsNow() + options->wait);
+    if (error == 0) continue;
+    snprintf(problem, size, "port %d of the host: %s", port, strerror(error));
     return false;
   }
-  if (!awaitUp(options, runtime, problem, size)) return false;
   if (!checkDescriptors(problem, size) || !preload(problem, size)) return false;
   char path[PATH_MAX + 80];
   snprintf(path, sizeof path, "%s/wrap/%s.query", runtime->path, options->environment);

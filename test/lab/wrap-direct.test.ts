@@ -90,4 +90,27 @@ for a in (('198.51.100.1', 81), ('203.0.113.1', 80)):
     t.match(await wrap('python3', '-c', code), { stdout: '111\n113\n' })
     t.match(await wrap('ping', '-c1', '-W2', '198.51.100.1'), { code: 1, stdout: /filtered/i })
   })
+
+  await t.test('virtual sockets', async (t) => {
+    const sum = execFileSync('md5sum', [join(folder, 'big')])
+      .toString()
+      .slice(0, 32)
+    const preload = (...argv: string[]) =>
+      client.run(asUser(join(ROOT, 'bin/pvpn-wrap'), '--via', 'preload', 'host', ...argv), {
+        timeout: 30_000,
+      })
+    for (const host of ['198.51.100.1', '[2001:db8::1]']) {
+      const { stdout } = await preload('sh', '-c', `curl -sm25 'http://${host}/big' | md5sum`)
+      t.equal(stdout.slice(0, 32), sum, host)
+    }
+    const code = `import socket as s
+u = s.socket(s.AF_INET, s.SOCK_DGRAM); u.settimeout(9)
+for d in (b'abc', bytes(range(250)) * 20):
+  u.sendto(d, ('198.51.100.1', 7007)); print(u.recv(9999) == d[::-1])
+for a in (('198.51.100.1', 81), ('203.0.113.1', 80), ('127.0.0.1', 1090)):
+  try: s.create_connection(a, 9)
+  except OSError as e: print(e.errno)`
+    const said = /^True\nTrue\n111\n(101|113)\n111\n$/
+    t.match(await preload('python3', '-c', code), { code: 0, stdout: said })
+  })
 })

@@ -149,6 +149,23 @@ for i in range(100):
   })
   t.same(await lab.strange(), [], 'nothing left the client')
 
+  await t.test("a port of the host's loopback, when asked for", async (t) => {
+    const argv = ['--via', 'preload', '--host-port', '8000', 'office']
+    const fetch = ['curl', '-sSm9', 'http://127.0.0.1:8000/']
+    t.match(await lab.bare([WRAP, ...argv, ...fetch]), { code: 0, stdout: /^host / })
+    t.match(await wrap('curl', '-sm3', 'http://127.0.0.1:5432/'), { code: 7 })
+    await lab.strange()
+  })
+
+  await t.test('two environments with the same addresses, at once', async (t) => {
+    const both = ['office', 'site'].map((name) =>
+      lab.bare([WRAP, '--via', 'preload', name, 'curl', '-sSm9', `http://${WEB}/`]),
+    )
+    const [one, other] = await Promise.all(both)
+    t.match(one, { stdout: /^office / })
+    t.match(other, { stdout: /^site / })
+  })
+
   await t.test('a killed gateway: errors, and no other way out', async (t) => {
     const code = `import socket, time, sys
 c = socket.create_connection(('${WEB}', 80)); print('connected', flush=True); time.sleep(4)

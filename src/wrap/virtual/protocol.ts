@@ -19,6 +19,7 @@ export const KIND = {
   setOption: 10,
   getOption: 11,
   ready: 12,
+  hostPort: 13,
   /** From here on: names. */
   names: 32,
 } as const

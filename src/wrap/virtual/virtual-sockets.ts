@@ -4,7 +4,9 @@ import { PvpnError } from '../../core/errors.js'
 import type { ManagedEnvironment } from '../../core/managed-environment.js'
 import type { ByteStream } from '../../core/stream.js'
 import type { Clock, Endpoint } from '../../core/types.js'
+import { connectHost } from '../../io/host-connect.js'
 import type { DnsService } from '../dns-service.js'
+import { MAX_HOST_PORTS } from '../limits.js'
 import { DatagramPlaces } from './datagram-places.js'
 import { MAX_ENDED, MAX_OPTION_BYTES, MAX_OPTIONS, MAX_VIRTUAL_SOCKETS } from './limits.js'
 import { Listeners } from './listeners.js'
@@ -32,6 +34,8 @@ const { EADDRINUSE, EAGAIN, EINVAL, ENETDOWN, ENFILE, ENOBUFS, ENOPROTOOPT, ENOT
   constants.errno
 const DATAGRAMS = 256
 const DNS_PORT = 53
+/** Milliseconds until a port of the host's loopback must have answered. */
+const HOST_PORT_TIMEOUT = 10_000
 
 export interface VirtualSocketsOptions {
   readonly environment: ManagedEnvironment
@@ -46,6 +50,8 @@ export class VirtualSockets {
   readonly #datagrams = new Map<string, VirtualDatagrams>()
   readonly #places = new DatagramPlaces()
   readonly #world: DatagramWorld
+  /** Ports of the host's loopback that somebody asked for. */
+  readonly #hostPorts = new Set<number>()
   /** What is left of those whose programs may still hold their end. */
   readonly #ended = new Map<string, SocketState>()
   readonly #listeners: Listeners
@@ -66,6 +72,7 @@ export class VirtualSockets {
     port.answer(KIND.ready, () => ({
       error: options.environment.state === 'up' ? 0 : ENETDOWN,
     }))
+    port.answer(KIND.hostPort, ({ value }) => this.#openHostPort(value))
     port.answer(KIND.interfaces, () => this.#interfaces())
     port.answer(KIND.setOption, (query) => this.#setOption(query))
     port.answer(KIND.getOption, (query) => this.#getOption(query))
@@ -168,10 +175,23 @@ export class VirtualSockets {
       dns.stream(far)
       return near
     }
+    if (to.address === '127.0.0.1' && this.#hostPorts.has(to.port)) {
+      const options = { timeout: HOST_PORT_TIMEOUT, signal }
+      return await connectHost({ host: to.address, port: to.port }, options)
+    }
     if (this.#listeners.owns(to.address)) {
       throw new PvpnError('ERR_REFUSED', 'nobody listens there inside')
     }
     return await environment.dial({ host: to.address, port: to.port }, { signal })
+  }
+
+  #openHostPort(port: number): Reply {
+    if (port < 1 || port > 65_535) throw new Errno(EINVAL)
+    if (!this.#hostPorts.has(port) && this.#hostPorts.size >= MAX_HOST_PORTS) {
+      throw new Errno(ENOBUFS)
+    }
+    this.#hostPorts.add(port)
+    return {}
   }
 
   #stream(query: Query): VirtualStream {
