@@ -1,4 +1,5 @@
 /** Completion scripts for the shells. Names of commands and options are plain words: no quoting is needed. */
+import { bashWrap, fishWrap, zshWrap } from './wrap-completion.js'
 
 export const SHELLS = ['bash', 'zsh', 'fish'] as const
 export type Shell = (typeof SHELLS)[number]
@@ -75,34 +76,7 @@ ${commands.map((command) => `        ${command.name}:*) ${reply(command.first)} 
     esac
 }
 complete -o filenames -F _pvpn pvpn
-${bashWrap()}`
-}
-
-/** `pvpn-wrap ENV COMMAND`: behind the environment stands a command line of its own. */
-function bashWrap(): string {
-  return `_pvpn_wrap() {
-    local cur=\${COMP_WORDS[COMP_CWORD]} i
-    for ((i = 1; i < COMP_CWORD; i++)); do
-        case \${COMP_WORDS[i]} in
-            --via|--wait|--host-port) ((i++)) ;;
-            -*) ;;
-            *) break ;;
-        esac
-    done
-    if ((i < COMP_CWORD - 1)) && declare -F _command_offset >/dev/null; then
-        _command_offset $((i + 1))
-    elif ((i < COMP_CWORD)); then
-        COMPREPLY=($(compgen -c -f -- "$cur"))
-    elif [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W "--via --wait --host-port --verbose --help" -- "$cur"))
-    elif [[ \${COMP_WORDS[COMP_CWORD-1]} == --via ]]; then
-        COMPREPLY=($(compgen -W "auto netns preload" -- "$cur"))
-    else
-        COMPREPLY=($(compgen -W "$(${ASK})" -- "$cur"))
-    fi
-}
-complete -o filenames -F _pvpn_wrap pvpn-wrap
-`
+${bashWrap(ASK)}`
 }
 
 function zsh(commands: readonly CommandWords[]): string {
@@ -114,9 +88,14 @@ function zsh(commands: readonly CommandWords[]): string {
   const described = commands.map(
     ({ name, summary }) => `'${name}:${summary.replaceAll("'", "'\\''")}'`,
   )
-  return `#compdef pvpn
+  return `#compdef pvpn pvpn-wrap
 # zsh completion for pvpn
+${zshWrap(ASK)}
 _pvpn() {
+    if [[ $service == pvpn-wrap ]]; then
+        _pvpn_wrap "$@"
+        return
+    fi
     local command= i
     for ((i = 2; i < CURRENT; i++)); do
         case $words[i] in
@@ -143,7 +122,7 @@ ${commands.map((command) => `        ${command.name}:*) ${add(command.first)} ;;
 if [[ $funcstack[1] == _pvpn ]]; then
     _pvpn "$@"
 else
-    compdef _pvpn pvpn
+    compdef _pvpn pvpn pvpn-wrap
 fi
 `
 }
@@ -168,5 +147,5 @@ function fish(commands: readonly CommandWords[]): string {
       lines.push(`complete -c pvpn ${seen} ${names.join(' ')}${argument}`)
     }
   }
-  return `${lines.join('\n')}\n`
+  return `${lines.join('\n')}\n${fishWrap(ASK)}`
 }

@@ -12,7 +12,7 @@ export function configure(command: Command, context: CommandContext): void {
   addExamples(command, [
     ['eval "$(pvpn completion bash)"', 'in ~/.bashrc'],
     ['pvpn completion zsh > ~/.zfunc/_pvpn', 'with ~/.zfunc in $fpath'],
-    ['pvpn completion fish > ~/.config/fish/completions/pvpn.fish', 'for fish'],
+    ['pvpn completion fish > ~/.config/fish/conf.d/pvpn.fish', 'for fish'],
   ])
   command.action(
     async (shell: Shell | undefined, options: { environments?: true; config?: string }) => {
