@@ -141,17 +141,24 @@ static int connectStream(int fd, struct pvpn_socket *socket, const struct pvpn_a
     const int renewed = renew(fd, socket);
     if (renewed != 0) return renewed;
   }
+  // SO_SNDTIMEO, which the Unix socket keeps, ends a connect too.
+  struct timeval patience = {0};
+  socklen_t size = sizeof patience;
+  syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_SNDTIMEO, &patience, &size);
   const struct pvpn_request request = {.kind = PVPN_CONNECT,
                                        .flags = nonblocking ? PVPN_NONBLOCKING : 0,
                                        .id = socket->id,
                                        .data = to,
                                        .size = sizeof *to,
                                        .descriptor = -1,
-                                       .interruptible = true};
+                                       .interruptible = true,
+                                       .patience = patience};
   const int error = pvpn_query(&request, NULL);
   if (error == EINPROGRESS) fill(fd);
-  if (error == 0 || error == EINPROGRESS || error == EINTR) pvpn_mark(fd, MARK_CONNECTED);
-  return error;
+  if (error == 0 || error == EINPROGRESS || error == EINTR || error == EAGAIN) {
+    pvpn_mark(fd, MARK_CONNECTED);
+  }
+  return error == EAGAIN ? EINPROGRESS : error;
 }
 
 PVPN_EXPORT int connect(int fd, const struct sockaddr *address, socklen_t size) {

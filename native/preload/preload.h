@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/types.h>
 
 #include "protocol.h"
@@ -35,6 +36,8 @@ struct pvpn_request {
   int descriptor;
   /** A signal ends the wait for the reply (EINTR). */
   bool interruptible;
+  /** How long to wait for the reply (EAGAIN then); zeros: for ever. */
+  struct timeval patience;
 };
 
 struct pvpn_reply {

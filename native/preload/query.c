@@ -129,7 +129,7 @@ static bool sendAll(int fd, const struct pvpn_request *request) {
   return true;
 }
 
-/** 0, EINTR, or ENETDOWN when it ended before. */
+/** 0, EINTR, EAGAIN after the time that the socket has, or ENETDOWN when it ended before. */
 static int receiveAll(int fd, void *out, size_t size, bool interruptible) {
   for (size_t have = 0; have < size;) {
     const long got = syscall(SYS_read, fd, (char *)out + have, size - have);
@@ -137,6 +137,7 @@ static int receiveAll(int fd, void *out, size_t size, bool interruptible) {
       if (interruptible) return EINTR;
       continue;
     }
+    if (got < 0 && errno == EAGAIN) return EAGAIN;
     if (got <= 0) return ENETDOWN;
     have += (size_t)got;
   }
@@ -146,6 +147,10 @@ static int receiveAll(int fd, void *out, size_t size, bool interruptible) {
 static int exchange(int fd, const struct pvpn_request *request, struct pvpn_reply *reply) {
   struct pvpn_reply_header header;
   if (!sendAll(fd, request)) return ENETDOWN;
+  if (request->patience.tv_sec != 0 || request->patience.tv_usec != 0) {
+    syscall(SYS_setsockopt, fd, SOL_SOCKET, SO_RCVTIMEO, &request->patience,
+            sizeof request->patience);
+  }
   int error = receiveAll(fd, &header, sizeof header, request->interruptible);
   if (error != 0) return error;
   if (header.magic != PVPN_MAGIC || header.length > PVPN_MOST_DATA) return EPROTO;

@@ -14,7 +14,16 @@ import { ELSEWHERE, WRAP, WrapLab } from './wrap-lab.js'
 const SOURCES = fileURLToPath(new URL('../../../test/lab/wrap/', import.meta.url))
 const TUNNEL = '192.168.9.52'
 const MIB = 2 ** 20
-const CASES = ['options', 'refusals', 'datagrams', 'servers', 'copies', 'interfaces', 'cut']
+const CASES = [
+  'options',
+  'refusals',
+  'datagrams',
+  'servers',
+  'copies',
+  'interfaces',
+  'cut',
+  'silence',
+]
 const skip =
   labSkip(...LAB_PROGRAMS, 'gcc', 'python3', 'nc', 'md5sum') ||
   (process.getuid?.() !== 0 && 'needs root, to make namespaces')
@@ -69,6 +78,11 @@ t.test('virtual sockets', { skip, timeout: 180_000 }, async (t) => {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   await new Promise((resolve) => server.stdout?.once('data', resolve))
+  await office.check(['nft', '-f', '-'], {
+    input: `add table inet silence
+      add chain inet silence in { type filter hook input priority 0; }
+      add rule inet silence in tcp dport 9002 drop\n`,
+  })
   t.ok(await lab.gateway.up(), `all environments are up: ${lab.gateway.stderr}`)
   await lab.capture()
   const wrap = (...argv: string[]) =>

@@ -6,7 +6,7 @@ import type { ByteStream, StreamListener } from '../../core/stream.js'
 import type { Endpoint } from '../../core/types.js'
 import { MAX_BACKLOG } from './limits.js'
 import { familyOf, isAny, isLoopback, loopbackOf, ownAddress, ownAddresses } from './places.js'
-import { Errno } from './protocol.js'
+import { Errno, taken } from './protocol.js'
 import { streamPair } from './stream-pair.js'
 import type { VirtualStream } from './virtual-stream.js'
 
@@ -72,7 +72,7 @@ export class Listeners {
     } catch (thrown) {
       place.listening = false
       for (const listener of place.inside.splice(0)) listener.close()
-      throw thrown
+      throw taken(thrown)
     }
     socket.listening(place.at)
   }

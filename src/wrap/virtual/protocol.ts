@@ -180,3 +180,9 @@ const ERRNO: Record<ErrorCode, number> = {
 export function errnoOf(thrown: unknown): number {
   return thrown instanceof Errno ? thrown.errno : ERRNO[toPvpnError(thrown).code]
 }
+
+/** The same failure of binding: a port that the environment's stack has no room for is in use. */
+export function taken(thrown: unknown): unknown {
+  if (thrown instanceof Errno || toPvpnError(thrown).code !== 'ERR_LIMIT') return thrown
+  return new Errno(errno.EADDRINUSE)
+}

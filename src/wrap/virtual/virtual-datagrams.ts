@@ -14,6 +14,7 @@ import {
   PHASE,
   readAddress,
   type SocketState,
+  taken,
   writeAddress,
 } from './protocol.js'
 
@@ -32,6 +33,7 @@ export interface DatagramWorld {
   find(to: Endpoint): VirtualDatagrams | undefined
   /** A place of its own for who is asked by others inside. Throws an Errno when taken. */
   reserve(socket: VirtualDatagrams, at: Endpoint): Endpoint
+  release(socket: VirtualDatagrams): void
   ask(query: Bytes, reply: (answer: Bytes) => void): void
 }
 
@@ -92,7 +94,8 @@ export class VirtualDatagrams {
       await this.#bind(at)
     } catch (thrown) {
       this.bound = undefined
-      throw thrown
+      this.#world.release(this)
+      throw taken(thrown)
     }
   }
 

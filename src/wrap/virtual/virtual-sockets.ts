@@ -125,6 +125,7 @@ export class VirtualSockets {
       owns: (address) => this.#listeners.owns(address),
       find: (to) => this.#places.find(to),
       reserve: (socket, at) => this.#places.reserve(socket, at),
+      release: (socket) => this.#places.release(socket),
       ask: (query, reply) => dns.datagram(query, reply),
     }
   }

@@ -228,6 +228,26 @@ static void servers(const char *host) {
   HOLDS(connect(taken, (struct sockaddr *)&name, sizeof name) != 0 && errno == ECONNREFUSED);
 }
 
+/** Port 9002 drops what comes: nothing is writable before it is connected. */
+static void silence(const char *host) {
+  struct sockaddr_in to = at(host, 9002);
+  const int fd = socket(AF_INET, SOCK_STREAM, 0);
+  const struct timeval patience = {.tv_usec = 300000};
+  HOLDS(setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) == 0);
+  HOLDS(connect(fd, (struct sockaddr *)&to, sizeof to) != 0 && errno == EINPROGRESS);
+  const int late = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+  HOLDS(connect(late, (struct sockaddr *)&to, sizeof to) != 0 && errno == EINPROGRESS);
+  HOLDS(connect(late, (struct sockaddr *)&to, sizeof to) != 0 && errno == EALREADY);
+  struct pollfd polled = {.fd = late, .events = POLLIN | POLLOUT};
+  HOLDS(poll(&polled, 1, 500) == 0);
+  struct sockaddr_in name;
+  socklen_t size = sizeof name;
+  HOLDS(getpeername(late, (struct sockaddr *)&name, &size) != 0 && errno == ENOTCONN);
+  HOLDS(ask(late, SOL_SOCKET, SO_ERROR) == 0);
+  char byte;
+  HOLDS(recv(late, &byte, 1, 0) < 0 && errno == EAGAIN);
+}
+
 /** The server's far end resets: said by read and by recv, once, then it is the end. */
 static void cut(const char *host) {
   struct sockaddr_in to = at(host, 9001);
@@ -297,7 +317,7 @@ int main(int argc, char **argv) {
     void (*run)(const char *host);
   } kCases[] = {{"options", options}, {"refusals", refusals}, {"datagrams", datagrams},
                 {"servers", servers}, {"copies", copies},     {"interfaces", interfaces},
-                {"cut", cut}};
+                {"cut", cut},         {"silence", silence}};
   if (argc != 3) return 2;
   for (size_t i = 0; i < sizeof kCases / sizeof *kCases; i++) {
     if (strcmp(argv[1], kCases[i].name) != 0) continue;
