@@ -46,6 +46,7 @@ static int question(const char *name, int class, int type, unsigned flags, unsig
     return failed(TRY_AGAIN);
   }
   if (reply.value != 0) return failed((int)reply.value);
+  if (reply.size < NS_HFIXEDSZ) return failed(NO_RECOVERY);
   return (int)reply.size;
 }
 

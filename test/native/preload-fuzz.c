@@ -10,6 +10,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
+#include <resolv.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -129,6 +130,19 @@ static void names(unsigned *state) {
   gethostbyaddr(&address, chance(state, 2) ? 4 : 16, address.ss_family);
   getnameinfo((struct sockaddr *)&address, sizeof address, host, chance(state, sizeof host), service, sizeof service,
               (int)chance(state, 32));
+  // Room of just that size, for the sanitizer to see what is written behind it.
+  const int room = (int)chance(state, 600);
+  unsigned char *bytes = malloc((size_t)room + 1);
+  struct hostent entry;
+  struct hostent *result;
+  int problem;
+  if (bytes == NULL) return;
+  gethostbyname2_r("www.example", AF_INET6, &entry, (char *)bytes, (size_t)room, &result, &problem);
+  gethostbyaddr_r(&address, 16, AF_INET6, &entry, (char *)bytes, (size_t)room, &result, &problem);
+  res_query("www.example", 1, 1, bytes, room);
+  res_search("www", 1, 28, bytes, room);
+  res_send((const unsigned char *)&address, (int)sizeof address, bytes, room);
+  free(bytes);
 }
 
 int main(int argc, char **argv) {
