@@ -73,13 +73,35 @@ static int inDomain(const char *name, const char *domain, int class, int type,
   return question(whole, class, type, 0, answer, room);
 }
 
-/** The host's name servers, which a program may look up there, make place for ours. */
+/** The environment's search domains, from its resolv.conf, in the place of the host's. */
+static void takeSearch(struct __res_state *state) {
+  char line[sizeof state->defdname + 8];
+  FILE *file = fopen("/etc/resolv.conf", "re");
+  memset(state->dnsrch, 0, sizeof state->dnsrch);
+  state->defdname[0] = 0;
+  while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+    if (strncmp(line, "search ", 7) != 0) continue;
+    line[strcspn(line, "\n")] = 0;
+    snprintf(state->defdname, sizeof state->defdname, "%.*s", (int)sizeof state->defdname - 1, line + 7);
+    char *rest = state->defdname;
+    for (int i = 0; i < MAXDNSRCH;) {
+      char *domain = strsep(&rest, " \t");
+      if (domain == NULL) break;
+      if (*domain != 0) state->dnsrch[i++] = domain;
+    }
+  }
+  if (file != NULL) fclose(file);
+}
+
+/** The host's name servers and domains, which a program may look up there, make place for ours. */
 static int inside(struct __res_state *state, int result) {
   if (state == NULL || pvpn_path() == NULL) return result;
   state->nscount = 1;
   state->nsaddr_list[0] = (struct sockaddr_in){.sin_family = AF_INET,
                                                .sin_port = htons(NS_DEFAULTPORT)};
   inet_pton(AF_INET, NAME_SERVER, &state->nsaddr_list[0].sin_addr);
+  state->ndots = 1;
+  takeSearch(state);
   return result;
 }
 

@@ -50,6 +50,7 @@ const EXPECTED = [
   'res_query only6.office.example: error NO_DATA',
   'res_send nosuch: rcode 3',
   'res_ninit: 1 127.0.0.53',
+  'dnsrch: office.example',
   'getaddrinfo_a: 0 0',
   'file /etc/resolv.conf: nameserver 127.0.0.53',
   'file /etc/resolv.conf: search office.example',

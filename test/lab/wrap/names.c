@@ -198,6 +198,7 @@ int main(void) {
   res_ninit(&state);
   char text[INET_ADDRSTRLEN];
   printf("res_ninit: %d %s\n", state.nscount, inet_ntop(AF_INET, &state.nsaddr_list[0].sin_addr, text, sizeof text));
+  for (int i = 0; i < MAXDNSRCH && state.dnsrch[i] != NULL; i++) printf("dnsrch: %s\n", state.dnsrch[i]);
   sayAnswer("res_nquery", "www.office.example", res_nquery(&state, "www.office.example", ns_c_in, ns_t_a, answer, sizeof answer), answer);
   res_nclose(&state);
   struct gaicb one = {.ar_name = "www"};
