@@ -84,6 +84,24 @@ t.test('choosing the way', { skip, timeout: 120_000 }, async (t) => {
     await machine(t, before, /no TUN device.*modprobe tun.*--device \/dev\/net\/tun/)
   })
 
+  // A kernel that says so, in words: the refusal itself is a filter's.
+  const KERNELS: readonly [string, string, RegExp][] = [
+    [
+      'apparmor_restrict_unprivileged_userns',
+      '1',
+      /AppArmor.*: cp \/.*native\/wrap\/apparmor\/pvpn-wrap \/etc\/apparmor\.d\/ && apparmor_parser -r /,
+    ],
+    ['unprivileged_userns_clone', '0', /sysctl -w kernel\.unprivileged_userns_clone=1/],
+  ]
+  for (const [name, value, remedy] of KERNELS) {
+    await t.test(name, async (t) => {
+      const folder = '/proc/sys/kernel'
+      const script = `mount -t tmpfs none ${folder} && chmod 755 ${folder} && echo ${value} > ${folder}/${name}`
+      const hide = ['unshare', '--mount', '--propagation', 'private']
+      await machine(t, [...hide, ...shell(script), forbid, 'namespaces'], remedy)
+    })
+  }
+
   await t.test('seccomp, as in a container', async (t) => {
     await machine(
       t,
