@@ -1,7 +1,7 @@
 /** UDP ports of programs inside, by which they reach each other on loopback. */
 import { constants } from 'node:os'
 import type { Endpoint } from '../../core/types.js'
-import { familyOf, isAny } from './places.js'
+import { familyOf, isAny, isV6Only } from './places.js'
 import { Errno } from './protocol.js'
 import type { VirtualDatagrams } from './virtual-datagrams.js'
 
@@ -9,18 +9,23 @@ const { EADDRINUSE } = constants.errno
 const FIRST_PORT = 16_384
 const PORTS = 16_384
 
+interface Place extends Endpoint {
+  /** Bound to "::", and IPv4 left to others. */
+  readonly only6: boolean
+}
+
 export class DatagramPlaces {
-  readonly #sockets = new Map<VirtualDatagrams, Endpoint>()
+  readonly #sockets = new Map<VirtualDatagrams, Place>()
   #next = Math.floor(Math.random() * PORTS)
 
   /** Throws EADDRINUSE. */
   reserve(socket: VirtualDatagrams, at: Endpoint): Endpoint {
     for (let i = 0; i < PORTS; i++) {
       const port = at.port === 0 ? this.#anyPort() : at.port
-      if (!this.#taken(at.address, port)) {
-        const place = { address: at.address, port }
+      const place = { address: at.address, port, only6: isV6Only(socket.options) }
+      if (!this.#taken(place)) {
         this.#sockets.set(socket, place)
-        return place
+        return { address: at.address, port }
       }
       if (at.port !== 0) break
     }
@@ -33,15 +38,15 @@ export class DatagramPlaces {
 
   find(to: Endpoint): VirtualDatagrams | undefined {
     for (const [socket, at] of this.#sockets) {
-      if (at.port === to.port && covers(at.address, to.address)) return socket
+      if (at.port === to.port && covers(at, to.address)) return socket
     }
     return undefined
   }
 
-  #taken(address: string, port: number): boolean {
+  #taken(place: Place): boolean {
     for (const at of this.#sockets.values()) {
-      if (at.port !== port) continue
-      if (covers(at.address, address) || covers(address, at.address)) return true
+      if (at.port !== place.port) continue
+      if (covers(at, place.address) || covers(place, at.address)) return true
     }
     return false
   }
@@ -52,8 +57,10 @@ export class DatagramPlaces {
   }
 }
 
-/** Would a socket at `place` get what is sent to `address`? */
-function covers(place: string, address: string): boolean {
-  if (place === address || place === '::') return true
-  return isAny(place) ? familyOf(address) === 4 : isAny(address)
+/** Would a socket there get what is sent to `address`? */
+function covers(place: Place, address: string): boolean {
+  if (place.address === address) return true
+  if (place.address === '::') return !place.only6 || familyOf(address) === 6
+  if (familyOf(place.address) !== familyOf(address)) return false
+  return isAny(place.address) || isAny(address)
 }

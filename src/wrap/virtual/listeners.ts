@@ -5,7 +5,15 @@ import type { ManagedEnvironment } from '../../core/managed-environment.js'
 import type { ByteStream, StreamListener } from '../../core/stream.js'
 import type { Endpoint } from '../../core/types.js'
 import { MAX_BACKLOG } from './limits.js'
-import { familyOf, isAny, isLoopback, loopbackOf, ownAddress, ownAddresses } from './places.js'
+import {
+  familyOf,
+  isAny,
+  isLoopback,
+  isV6Only,
+  loopbackOf,
+  ownAddress,
+  ownAddresses,
+} from './places.js'
 import { Errno, taken } from './protocol.js'
 import { streamPair } from './stream-pair.js'
 import type { VirtualStream } from './virtual-stream.js'
@@ -43,11 +51,12 @@ export class Listeners {
       throw new Errno(EADDRNOTAVAIL)
     }
     const port = to.port === 0 ? this.#freePort(address) : to.port
-    if (this.#taken(address, port)) throw new Errno(EADDRINUSE)
+    const both = address === '::' && !isV6Only(socket.options)
+    if (this.#taken(address, port, both)) throw new Errno(EADDRINUSE)
     const at = { address, port }
     this.#places.set(socket, {
       at,
-      both: address === '::',
+      both,
       socket,
       backlog: 0,
       listening: false,
@@ -142,10 +151,10 @@ export class Listeners {
     return undefined
   }
 
-  #taken(address: string, port: number): boolean {
+  #taken(address: string, port: number, wide: boolean): boolean {
     for (const { at, both } of this.#places.values()) {
       if (at.port !== port) continue
-      const related = both || address === '::' || familyOf(at.address) === familyOf(address)
+      const related = both || wide || familyOf(at.address) === familyOf(address)
       if (related && (isAny(at.address) || isAny(address) || at.address === address)) return true
     }
     return false
@@ -159,7 +168,7 @@ export class Listeners {
   #freePort(address: string): number {
     for (let i = 0; i < PORTS; i++) {
       const port = this.#anyPort()
-      if (!this.#taken(address, port)) return port
+      if (!this.#taken(address, port, address === '::')) return port
     }
     throw new Errno(EADDRINUSE)
   }

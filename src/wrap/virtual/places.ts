@@ -33,3 +33,11 @@ export function ownAddress(environment: Pick<ManagedEnvironment, 'link'>, family
 export function loopbackOf(family: 4 | 6): string {
   return family === 4 ? '127.0.0.1' : '::1'
 }
+
+/** IPPROTO_IPV6 and IPV6_V6ONLY, as options are remembered. */
+const V6ONLY = '0000001a00000029'
+
+/** Does a socket that is bound to "::" leave IPv4 to others? */
+export function isV6Only(options: ReadonlyMap<string, Uint8Array>): boolean {
+  return (options.get(V6ONLY)?.[0] ?? 0) !== 0
+}

@@ -35,6 +35,7 @@ function program(family: 4 | 6 = 4) {
   const socket = {
     family,
     local: undefined,
+    options: new Map<string, Uint8Array>(),
     announced: 0,
     onRelease: () => {},
     listening: () => {},
