@@ -15,7 +15,7 @@ export interface ClientCase {
 
 const SSH =
   'ssh -q -oBatchMode=yes -oStrictHostKeyChecking=no -oUserKnownHostsFile=/dev/null -i $HOME/key'
-const STATIC = { preload: /static/ }
+const STATIC = { preload: /static|Go/ }
 const OFFICE = /office (192\.168\.11\.10 192\.168\.9\.52|fd00:11::10 fd00:9::52) /
 
 const shell = (script: string): string[] => ['sh', '-c', script]

@@ -13,7 +13,7 @@ export type Way = (typeof WAYS)[number]
 
 /** The ways that a run asks: PVPN_WRAP_WAYS names them, with commas; by default all that are there. */
 export const ASKED: readonly Way[] = WAYS.filter((way) =>
-  (process.env.PVPN_WRAP_WAYS ?? 'netns').split(',').includes(way),
+  (process.env.PVPN_WRAP_WAYS ?? WAYS.join()).split(',').includes(way),
 )
 
 export class CaseTable {
