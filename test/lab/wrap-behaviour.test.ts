@@ -2,7 +2,7 @@
  * What a wrapped program may do besides asking for a page: errors, bulk, servers of its own, signals,
  * terminals, two environments; and the gateway or the tunnel gone in the middle.
  */
-import { readFileSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { eventually, labSkip } from '../support/namespace.js'
@@ -181,6 +181,7 @@ c, peer = l.accept(); print(c.recv(9), peer[0])`
 
   const back = async (t: Test, run: Runner, script: string): Promise<string> => {
     const file = join(gateway.folder, 'connected')
+    rmSync(file, { force: true })
     const running = run.shell(`/usr/bin/python3 -c "$0" > ${file}`, { timeout: 60_000 }, script)
     t.ok(await eventually(() => textOf(file).includes('connected')))
     await gateway.kill()
