@@ -8,6 +8,11 @@ import { type Access, type BenchLab, CONTESTANT_CORE, MTU, type Path } from './t
 
 const PVPN = fileURLToPath(new URL('../../../bin/pvpn', import.meta.url))
 const WRAP = fileURLToPath(new URL('../../../build/native/pvpn-wrap', import.meta.url))
+/** How the load is wrapped, by contestant. */
+const WAYS: Readonly<Record<string, string>> = {
+  'pvpn-wrap': 'netns',
+  'pvpn-wrap, preload': 'preload',
+}
 const INSIDE = ['192.168.9.0/24', '192.168.11.0/24']
 
 export interface Contestant {
@@ -44,6 +49,11 @@ export const KINDS: readonly Kind[] = [
     name: 'pvpn-wrap',
     missing: () => (existsSync(WRAP) ? undefined : 'pvpn-wrap is not built'),
     start: (lab, path, port) => pvpn('pvpn-wrap', lab, path, port, {}),
+  },
+  {
+    name: 'pvpn-wrap, preload',
+    missing: () => (existsSync(WRAP) ? undefined : 'pvpn-wrap is not built'),
+    start: (lab, path, port) => pvpn('pvpn-wrap, preload', lab, path, port, {}),
   },
   { name: 'engine', missing: () => programsMissing('go'), start: engine },
   { name: 'kernel', missing: () => programsMissing('microsocks'), start: kernel },
@@ -83,9 +93,9 @@ async function pvpn(
   )
   if (!up) throw new Error('the gateway does not come up')
   const roots = pids(gateway)
-  const wrapped = name === 'pvpn-wrap'
   const runtime = `PVPN_RUNTIME_DIR=${env.PVPN_RUNTIME_DIR}`
-  const wrapper = wrapped ? { wrapper: ['env', runtime, WRAP, 'far'] } : {}
+  const via = WAYS[name]
+  const wrapper = via === undefined ? {} : { wrapper: ['env', runtime, WRAP, '--via', via, 'far'] }
   return { name, namespace: lab.client, port, roots, stop: () => ended(gateway), ...wrapper }
 }
 
