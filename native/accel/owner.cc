@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
@@ -12,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -79,18 +81,53 @@ int find(const inet_diag_req_v2& request, double* uid, double* inode) {
   return 0;
 }
 
+/** A process whose descriptors are this much sparser than they are many is read by its folder. */
+constexpr int kSparse = 4;
+constexpr int kSparseLeast = 64;
+
+bool isLink(int folder, const char* name, const char* wanted, size_t length, bool* open) {
+  char link[64];
+  const ssize_t size = readlinkat(folder, name, link, sizeof link);
+  *open = size >= 0;
+  return size == static_cast<ssize_t>(length) && memcmp(link, wanted, length) == 0;
+}
+
+/** How many descriptors the process has open: Linux says it from 6.2 on, before it says 0. */
+off_t openDescriptors(int folder) {
+  struct stat status = {};
+  return fstat(folder, &status) == 0 ? status.st_size : 0;
+}
+
+/**
+ * Descriptors are the lowest free numbers, so trying the numbers themselves saves reading the folder,
+ * which is a third of the cost where there are thousands. -EAGAIN: this could not tell.
+ */
+int guess(int folder, const char* wanted, size_t length) {
+  const off_t count = openDescriptors(folder);
+  if (count == 0 || count > INT_MAX / (2 * kSparse)) return -EAGAIN;
+  const int most = static_cast<int>(count) * kSparse + kSparseLeast;
+  off_t seen = 0;
+  for (int descriptor = 0; descriptor < most && seen < count; descriptor++) {
+    char name[16];
+    snprintf(name, sizeof name, "%d", descriptor);
+    bool open = false;
+    if (isLink(folder, name, wanted, length, &open)) return descriptor;
+    if (open) seen++;
+  }
+  return seen == count && openDescriptors(folder) == count ? -ENOENT : -EAGAIN;
+}
+
 /** The number of a directory entry of /proc/PID/fd whose link is `wanted`; or a negative errno. */
 int scan(DIR* folder, const char* wanted, size_t length) {
-  char link[64];
+  const int guessed = guess(dirfd(folder), wanted, length);
+  if (guessed != -EAGAIN) return guessed;
   for (;;) {
     errno = 0;
     const dirent* entry = readdir(folder);
     if (entry == nullptr) return errno == 0 ? -ENOENT : -errno;
     if (entry->d_name[0] == '.') continue;
-    const ssize_t size = readlinkat(dirfd(folder), entry->d_name, link, sizeof link);
-    if (size == static_cast<ssize_t>(length) && memcmp(link, wanted, length) == 0) {
-      return atoi(entry->d_name);
-    }
+    bool open = false;
+    if (isLink(dirfd(folder), entry->d_name, wanted, length, &open)) return atoi(entry->d_name);
   }
 }
 
