@@ -3,27 +3,31 @@
  * test/lab/install and `test/lab/install bench/packages`). Prints one table and writes build/bench.json:
  * medians of alternating runs with their spread. A contestant is on core 0, all else on the other cores.
  */
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { labSkip } from '../test/support/namespace.js'
 import { type Contestant, KINDS } from './lab/contestants.js'
 import { CASES, measure } from './lab/measure.js'
 import { memory } from './lab/process-tree.js'
 import { BenchLab, type Path } from './lab/topology.js'
+import { merged, type Ratios, ratios, regressions } from './ratios.js'
 import { type Row, table } from './report.js'
 
-const USAGE = `npm run bench -- [--runs N] [--seconds N] [--paths LIST] [--cases LIST] [--contestants LIST]
+const USAGE = `npm run bench -- [--runs N] [--seconds N] [--paths LIST] [--cases LIST] [--contestants LIST] [--far FAR] [--check | --store]
   --runs         runs of each case (5)
   --seconds      length of one (4)
   --paths        of: 0ms, 30ms, 30ms-1%, 100ms (all): added round trip, loss each way
   --cases        parts of the cases' names, such as down,first (all; over a path with delay those of transfers)
-  --contestants  of: ${KINDS.map((kind) => kind.name).join('; ')} (all), separated by ";"`
+  --contestants  of: ${KINDS.map((kind) => kind.name).join('; ')} (all), separated by ";"
+  --far          the far side: wireguard-go (Linux's TCP, one packet a call; default), or pvpn (our own stack, which sends in batches)
+  --check        exit 1 when pvpn stands worse to a peer than in bench/ratios.json; --store writes that file`
 const PATHS: readonly Path[] = [
   { name: '0ms', rtt: 0, loss: 0 },
   { name: '30ms', rtt: 30, loss: 0 },
   { name: '30ms-1%', rtt: 30, loss: 1 },
   { name: '100ms', rtt: 100, loss: 0 },
 ]
+const STORED = 'bench/ratios.json'
 const FIRST_PORT = 1081
 const SETTLE = 2000
 
@@ -34,6 +38,9 @@ const { values } = parseArgs({
     paths: { type: 'string' },
     cases: { type: 'string' },
     contestants: { type: 'string' },
+    far: { type: 'string', default: 'wireguard-go' },
+    check: { type: 'boolean' },
+    store: { type: 'boolean' },
     help: { type: 'boolean' },
   },
 })
@@ -56,7 +63,12 @@ async function main(): Promise<void> {
     if (missing !== undefined) console.error(`without ${kind.name}: ${missing}`)
     return missing === undefined
   })
-  const lab = await BenchLab.create()
+  const { far } = values
+  if (far !== 'wireguard-go' && far !== 'pvpn') throw new Error(`--far ${far}?\n${USAGE}`)
+  if (far !== 'wireguard-go' && (values.check || values.store)) {
+    throw new Error('ratios are stored of the far side wireguard-go only')
+  }
+  const lab = await BenchLab.create(far)
   const rows: Row[] = []
   const idle: Record<string, unknown> = {}
   try {
@@ -78,8 +90,22 @@ async function main(): Promise<void> {
   mkdirSync('build', { recursive: true })
   writeFileSync(
     'build/bench.json',
-    `${JSON.stringify({ node: process.version, idle, rows }, null, 2)}\n`,
+    `${JSON.stringify({ node: process.version, far, idle, rows }, null, 2)}\n`,
   )
+  compare(ratios(rows))
+}
+
+function compare(now: Ratios): void {
+  const stored: Ratios = existsSync(STORED) ? JSON.parse(readFileSync(STORED, 'utf8')) : {}
+  if (values.store === true) {
+    writeFileSync(STORED, `${JSON.stringify(merged(now, stored), null, 2)}\n`)
+  }
+  if (values.check !== true) return
+  const worse = regressions(now, stored)
+  for (const line of worse) console.error(`worse: ${line}`)
+  const compared = Object.keys(now).filter((key) => key in stored).length
+  console.error(`${compared} ratios compared with ${STORED}, ${worse.length} worse`)
+  if (worse.length > 0 || compared === 0) process.exitCode = 1
 }
 
 /** All cases of one path, the contestants in turn. */

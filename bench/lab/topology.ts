@@ -1,10 +1,11 @@
 /**
  * The benchmark's network: a client and a far side, joined by a veth pair, each in a namespace of its
  * own; a third for the peer that uses the kernel's TCP. The far side is Debian's wireguard-go (Linux's
- * TCP) with a web server that is no bottleneck; each contestant is a peer of it with an address of its own.
+ * TCP) or a pvpn that publishes (our own TCP, in batches), with a web server that is no bottleneck; each
+ * contestant is a peer of it with an address of its own.
  */
 import { type ChildProcess, spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -18,6 +19,9 @@ const FAR = { client: '198.18.0.2', kernel: '198.18.1.2' } as const
 const NEAR = { client: '198.18.0.1', kernel: '198.18.1.1' } as const
 const PORT = 51820
 const FIRST_LINK_PORT = 52000
+/** Contestants that a run may have, in all its paths: the keys of a far side that is pvpn are made before. */
+const MOST_PEERS = 32
+const PVPN = fileURLToPath(new URL('../../../bin/pvpn', import.meta.url))
 const SOURCES = fileURLToPath(new URL('../../../bench/native/', import.meta.url))
 
 /** Core 0 is the contestant's; the far side, the load and the path have the others. */
@@ -53,6 +57,8 @@ export class BenchLab {
   readonly far: Namespace
   readonly folder: string
   readonly #farKey = keyPair()
+  /** Of peers that the far side knows already. */
+  readonly #known: KeyPair[] = []
   /** The far side's processes. */
   readonly farPids: number[] = []
   #peers = 0
@@ -64,7 +70,7 @@ export class BenchLab {
     this.folder = folder
   }
 
-  static async create(): Promise<BenchLab> {
+  static async create(kind: 'wireguard-go' | 'pvpn'): Promise<BenchLab> {
     const folder = mkdtempSync(join(tmpdir(), 'pvpn-bench-'))
     const lab = new BenchLab(
       await Namespace.create('client'),
@@ -87,6 +93,11 @@ export class BenchLab {
       await join2(lab[side], 'eth0', lab.far, side)
       await lab[side].ip(`address add ${NEAR[side]}/24 dev eth0`)
       await lab.far.ip(`address add ${FAR[side]}/24 dev ${side}`)
+    }
+    if (kind === 'pvpn') {
+      await lab.#serve([lab.program('origin'), '127.0.0.1', '80'], 'origin')
+      await lab.#pvpn()
+      return lab
     }
     await lab.far.ip(`address add ${TARGET}/24 dev lo`)
     await lab.#wireguard()
@@ -117,9 +128,11 @@ export class BenchLab {
   /** A new peer of the far side, over a direct link or `path`. */
   async admit(side: Side, path: Path): Promise<Access> {
     const number = this.#peers++
-    const key = keyPair()
-    const address = `192.168.9.${10 + number}`
-    await this.far.check(['wg', 'set', 'wg0', 'peer', key.public, 'allowed-ips', `${address}/32`])
+    const address = peerAddress(number)
+    const key = this.#known[number] ?? keyPair()
+    if (this.#known[number] === undefined) {
+      await this.far.check(['wg', 'set', 'wg0', 'peer', key.public, 'allowed-ips', `${address}/32`])
+    }
     const port = path.rtt === 0 && path.loss === 0 ? PORT : FIRST_LINK_PORT + number
     if (port !== PORT) {
       const [delay, ppm] = [String(path.rtt / 2), String(path.loss * 10_000)]
@@ -153,6 +166,41 @@ export class BenchLab {
       link set wg0 mtu ${MTU} up`)
   }
 
+  /** One environment that waits for peers and publishes the web server, inside at TARGET. */
+  async #pvpn(): Promise<void> {
+    const folder = join(this.folder, 'far')
+    mkdirSync(folder, { mode: 0o700 })
+    const lines = [
+      `[Interface]\nPrivateKey = ${this.#farKey.private}\nListenPort = ${PORT}`,
+      `Address = ${TARGET}/32\nMTU = ${MTU}`,
+    ]
+    for (let number = 0; number < MOST_PEERS; number++) {
+      const key = keyPair()
+      this.#known.push(key)
+      lines.push(`[Peer]\nPublicKey = ${key.public}\nAllowedIPs = ${peerAddress(number)}/32`)
+    }
+    writeFileSync(join(folder, 'far.conf'), `${lines.join('\n')}\n`, { mode: 0o600 })
+    const config = join(folder, 'pvpn.yaml')
+    writeFileSync(
+      config,
+      `version: 1
+control: { listen: none }
+environments:
+  far:
+    tunnel: { type: wireguard, file: far.conf }
+    publish: [{ port: 80, to: '127.0.0.1:80' }]
+`,
+      { mode: 0o600 },
+    )
+    const env = { ...process.env, PVPN_RUNTIME_DIR: join(folder, 'run') }
+    const argv = [...OTHER_CORES, process.execPath, PVPN, 'up', '-c', config]
+    const gateway = this.far.spawn(argv, { stdio: ['ignore', 'ignore', 'inherit'], env })
+    this.farPids.push(gateway.pid as number)
+    const bound = ['sh', '-c', `ss -Hlun 'sport = :${PORT}' | grep -q .`]
+    const up = await eventually(async () => (await this.far.run(bound)).code === 0, 15_000)
+    if (!up) throw new Error('the far side does not come up')
+  }
+
   async #serve(argv: readonly string[], name: string): Promise<void> {
     const child: ChildProcess = this.far.spawn([...OTHER_CORES, ...argv], {
       stdio: ['ignore', 'pipe', 'ignore'],
@@ -163,4 +211,8 @@ export class BenchLab {
       child.once('exit', (code) => reject(new Error(`${name} ended with ${code}`)))
     })
   }
+}
+
+function peerAddress(number: number): string {
+  return `192.168.9.${10 + number}`
 }
