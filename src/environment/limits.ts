@@ -12,3 +12,14 @@ export const MAX_DIRECT_EXCHANGES = 256
 
 /** Addresses of a name tried for one connection; the rest is left out. */
 export const DIAL_ADDRESSES = 16
+
+/** Milliseconds between two looks whether the server of a stream tunnel answers. */
+export const STREAM_CHECK_INTERVAL = 30_000
+
+/** Milliseconds before a server that did not answer is tried again, doubled each time. */
+export const STREAM_RETRY_FIRST = 500
+/** The longest of these waits, in milliseconds. */
+export const STREAM_RETRY_MOST = 30_000
+
+/** Connections through one stream tunnel that are open or being opened; more are refused with ERR_LIMIT. */
+export const MAX_TUNNEL_STREAMS = 4096

@@ -1,5 +1,6 @@
-/** A ByteStream over a connected socket of the host. */
+/** A ByteStream over a connected socket of the host, or over any Duplex. */
 import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import type { PvpnError } from '../core/errors.js'
 import { plainAddress } from '../core/listen-address.js'
 import { type ByteStream, unattended } from '../core/stream.js'
@@ -10,7 +11,20 @@ import { onTrueEnd } from './true-end.js'
 
 /** The socket must be connected and have `allowHalfOpen` set; the stream owns it from here on. */
 export function socketStream(socket: Socket): ByteStream {
-  return new SocketStream(socket)
+  const local = { address: plainAddress(socket.localAddress ?? ''), port: socket.localPort ?? 0 }
+  const remote = {
+    address: plainAddress(socket.remoteAddress ?? ''),
+    port: socket.remotePort ?? 0,
+  }
+  return new SocketStream(socket, { local, remote }, (run) => onTrueEnd(socket, run))
+}
+
+/** Over what is no socket (TLS above another stream, a channel); it must allow half-open, and is the stream's from here on. */
+export function duplexStream(
+  duplex: Duplex,
+  ends: { readonly local: Endpoint; readonly remote: Endpoint },
+): ByteStream {
+  return new SocketStream(duplex, ends, (run) => duplex.on('end', run))
 }
 
 class SocketStream implements ByteStream {
@@ -19,7 +33,7 @@ class SocketStream implements ByteStream {
   ended = false
   onReadable: () => void = ignore
   onWritable: () => void = ignore
-  readonly #socket: Socket
+  readonly #socket: Duplex
   #short = false
   #onClose: (error?: PvpnError) => void = unattended
   #closed = false
@@ -27,15 +41,16 @@ class SocketStream implements ByteStream {
   #finished = false
   #error: PvpnError | undefined
 
-  constructor(socket: Socket) {
+  constructor(
+    socket: Duplex,
+    ends: { readonly local: Endpoint; readonly remote: Endpoint },
+    onEnd: (run: () => void) => void,
+  ) {
     this.#socket = socket
-    this.local = { address: plainAddress(socket.localAddress ?? ''), port: socket.localPort ?? 0 }
-    this.remote = {
-      address: plainAddress(socket.remoteAddress ?? ''),
-      port: socket.remotePort ?? 0,
-    }
+    this.local = ends.local
+    this.remote = ends.remote
     socket.on('readable', () => this.onReadable())
-    onTrueEnd(socket, () => {
+    onEnd(() => {
       this.ended = true
       this.onReadable()
     })
