@@ -27,6 +27,11 @@ export async function composeEnvironment(compose: ComposeOptions): Promise<Manag
       const { openvpnEnvironment } = await import('./compose-openvpn.js')
       return await openvpnEnvironment(compose, tunnel)
     }
+    case 'socks5':
+    case 'http': {
+      const { proxyEnvironment } = await import('./compose-proxy.js')
+      return proxyEnvironment(compose, tunnel)
+    }
     case 'direct': {
       const { createDirect } = await import('../environment/direct.js')
       const { name, connectTimeout } = compose.options

@@ -130,8 +130,36 @@ export interface OpenvpnOptions {
   readonly retryMaximum?: number
 }
 
+/** An upstream SOCKS5 server. */
+export interface Socks5Options {
+  readonly type: 'socks5'
+  readonly server: Target
+  readonly username?: string
+  readonly password?: string
+}
+
+/** An upstream HTTP proxy that knows CONNECT. */
+export interface HttpProxyOptions {
+  readonly type: 'http'
+  readonly server: Target
+  readonly username?: string
+  readonly password?: string
+  /** Absent: in the clear. */
+  readonly tls?: {
+    /** Authorities, PEM; absent: the ones that Node trusts. */
+    readonly ca?: string
+    /** Who the certificate must name; absent: the server's host. */
+    readonly serverName?: string
+  }
+}
+
 /** Grows by one member per tunnel type. */
-export type TunnelOptions = WireguardOptions | OpenvpnOptions | DirectOptions
+export type TunnelOptions =
+  | WireguardOptions
+  | OpenvpnOptions
+  | Socks5Options
+  | HttpProxyOptions
+  | DirectOptions
 
 export interface DnsOptions {
   /** Undefined: what the tunnel brings. Each `address` with port 53 unless said otherwise. */

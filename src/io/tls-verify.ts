@@ -58,7 +58,8 @@ export function expiredError(who: string, until: Date): PvpnError {
   })
 }
 
-function chainError(
+/** What the chain's check found, in words; undefined: nothing. */
+export function chainError(
   socket: TLSSocket,
   certificate: DetailedPeerCertificate,
   now: number,

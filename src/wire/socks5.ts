@@ -159,3 +159,54 @@ function writeAddress(out: Bytes, at: number, endpoint: Endpoint | undefined): v
   }
   set16(out, end, endpoint?.port ?? 0)
 }
+
+/** RFC 1928 section 3, the client's side: the methods that it offers. */
+export function encodeSocks5Greeting(methods: readonly number[]): Bytes {
+  return new Uint8Array([SOCKS5_VERSION, methods.length, ...methods])
+}
+
+/** RFC 1928 section 3: the method that the server has chosen. */
+export function parseSocks5Method(bytes: Bytes): Parsed<number> {
+  if (bytes.length >= 1 && u8(bytes, 0) !== SOCKS5_VERSION) {
+    return { kind: 'invalid', reason: 'not SOCKS5' }
+  }
+  if (bytes.length < 2) return undefined
+  return { kind: 'done', value: u8(bytes, 1), length: 2 }
+}
+
+/** RFC 1929 section 2; name and password have 1 to 255 bytes each. */
+export function encodeSocks5Credentials(name: Bytes, password: Bytes): Bytes {
+  return new Uint8Array([1, name.length, ...name, password.length, ...password])
+}
+
+/** RFC 1929 section 2: was the password right? */
+export function parseSocks5CredentialsReply(bytes: Bytes): Parsed<boolean> {
+  if (bytes.length < 2) return undefined
+  return { kind: 'done', value: u8(bytes, 1) === 0, length: 2 }
+}
+
+/** RFC 1928 section 4. A name has at most 255 bytes. */
+export function encodeSocks5Request(command: number, target: Target): Bytes {
+  return encodeSocks5Reply(command, { address: target.host, port: target.port })
+}
+
+export interface Socks5Answer {
+  readonly code: number
+  readonly bound: Target
+}
+
+/** RFC 1928 section 6, as the client reads it. Of a refusal the two first octets are enough. */
+export function parseSocks5Reply(bytes: Bytes): Parsed<Socks5Answer> {
+  if (bytes.length >= 1 && u8(bytes, 0) !== SOCKS5_VERSION) {
+    return { kind: 'invalid', reason: 'not SOCKS5' }
+  }
+  if (bytes.length < 2) return undefined
+  const code = u8(bytes, 1)
+  const nowhere = { host: '0.0.0.0', port: 0 }
+  if (code !== REPLY_SUCCEEDED) return { kind: 'done', value: { code, bound: nowhere }, length: 2 }
+  if (bytes.length < 4) return undefined
+  const address = parseAddress(bytes, 3)
+  if (address === undefined) return undefined
+  if (address === 'unknown') return { kind: 'invalid', reason: 'unknown type of address' }
+  return { kind: 'done', value: { code, bound: address.target }, length: address.end }
+}

@@ -58,7 +58,7 @@ const CASES: readonly (readonly [what: string, yaml: string, ...problems: string
   [
     'no tunnel type',
     'environments: { a: { tunnel: { file: office.conf } } }',
-    'pvpn.yaml:1:30: "type" is missing: one of wireguard, openvpn, direct',
+    'pvpn.yaml:1:30: "type" is missing: one of wireguard, openvpn, socks5, http, direct',
   ],
   [
     'a misspelt tunnel type',
@@ -69,6 +69,21 @@ const CASES: readonly (readonly [what: string, yaml: string, ...problems: string
     'a tunnel type of the future',
     'environments: { a: { tunnel: { type: sstp } } }',
     'pvpn.yaml:1:38: tunnel type "sstp" is not supported by this version yet',
+  ],
+  [
+    'a proxy without a server',
+    'environments: { a: { tunnel: { type: socks5 } } }',
+    'pvpn.yaml:1:30: "server" is missing',
+  ],
+  [
+    "a proxy's password without a user",
+    'environments: { a: { tunnel: { type: http, server: "p.example:3128", password: x } } }',
+    'pvpn.yaml:1:80: "password" needs a "username"',
+  ],
+  [
+    'authorities without TLS',
+    'environments: { a: { tunnel: { type: http, server: "p.example:3128", server_name: x } } }',
+    'pvpn.yaml:1:83: "server_name" needs "tls: true"',
   ],
   [
     'a key of another tunnel type',

@@ -9,13 +9,15 @@ import { about, entries, type JsonSchema, located, object, type Spec, words } fr
 import type { YamlNode } from '../yaml.js'
 import type { TunnelDraft, TunnelType } from './contract.js'
 import { direct } from './direct.js'
+import { http } from './http.js'
 import { openvpn } from './openvpn.js'
+import { socks5 } from './socks5.js'
 import { wireguard } from './wireguard.js'
 
-const TYPES: Readonly<Record<string, TunnelType>> = { wireguard, openvpn, direct }
+const TYPES: Readonly<Record<string, TunnelType>> = { wireguard, openvpn, socks5, http, direct }
 
 /** Known words, for a better answer than "unknown". */
-const PLANNED = ['openconnect', 'ssh', 'socks5', 'http', 'ikev2', 'sstp', 'pptp'] as const
+const PLANNED = ['openconnect', 'ssh', 'ikev2', 'sstp', 'pptp'] as const
 
 export interface TunnelValue {
   readonly draft: TunnelDraft
