@@ -5,11 +5,13 @@ import type { EnvironmentOptions, WireguardOptions } from '../core/options.js'
 import { createPacketCipher } from '../crypto/packet-cipher.js'
 import { PacketEnvironment } from '../environment/packet-environment.js'
 import { systemClock } from '../io/clock.js'
-import { lookupHost } from '../io/host-dns.js'
 import { systemRandom } from '../io/random.js'
-import { openUdp } from '../io/udp-socket.js'
 import { createStack } from '../stack/stack.js'
 import { createWireguard } from '../tunnel/wireguard/tunnel.js'
+import { packetUnderlay } from './compose-underlay.js'
+
+/** Bytes around a packet in WireGuard: IPv6 and UDP headers, its own 16, the tag's 16, and padding to 16. */
+const OVERHEAD = 96
 
 export interface ComposeOptions {
   readonly options: EnvironmentOptions
@@ -46,10 +48,10 @@ async function wireguardEnvironment(
   { options, logger, onState }: ComposeOptions,
   tunnel: WireguardOptions,
 ): Promise<ManagedEnvironment> {
-  const socket = await openUdp({
-    family: 'dual',
+  const below = await packetUnderlay(options, {
     port: tunnel.listenPort,
     packetSize: Math.max(1536, tunnel.mtu + 96),
+    overhead: OVERHEAD,
   })
   return new PacketEnvironment({
     name: options.name,
@@ -62,12 +64,11 @@ async function wireguardEnvironment(
       packetCipher: createPacketCipher,
     }),
     stack: createStack({ random: systemRandom }),
-    socket,
+    ...below,
     clock: systemClock,
     random: systemRandom,
     logger,
     soon: setImmediate,
-    resolveEndpoint: (host) => lookupHost(host, undefined),
     onState,
   })
 }

@@ -7,14 +7,19 @@ import type { TlsEngineFactory } from '../core/tls-engine.js'
 import { PacketEnvironment } from '../environment/packet-environment.js'
 import { CarrierSocket } from '../io/carrier-socket.js'
 import { systemClock } from '../io/clock.js'
-import { lookupHost } from '../io/host-dns.js'
 import { systemRandom } from '../io/random.js'
 import { createTlsEngineFactory } from '../io/tls-engine.js'
-import { openUdp } from '../io/udp-socket.js'
 import { createStack } from '../stack/stack.js'
 import { StreamSplitter } from '../tunnel/openvpn/stream-framing.js'
 import { createOpenvpn } from '../tunnel/openvpn/tunnel.js'
 import type { ComposeOptions } from './compose-environment.js'
+import { packetUnderlay, underlayOf } from './compose-underlay.js'
+
+/** Bytes around a packet at most: IPv6 and UDP headers, opcode, packet id, HMAC, IV and padding. */
+const OVERHEAD = 140
+
+/** Milliseconds for a TCP connection through another environment; the tunnel's own time-out is mostly shorter. */
+const DIAL_TIMEOUT = 120_000
 
 /** Largest datagram of the tunnel: an IP packet of 1500 bytes with every header there is. */
 const PACKET_SIZE = 1700
@@ -29,9 +34,20 @@ export async function openvpnEnvironment(
 ): Promise<ManagedEnvironment> {
   // What is missing may be the key's password; the tunnel says so and never gets as far as TLS.
   const tls = tunnel.missing === undefined ? createTlsEngineFactory(tunnel.tls) : noTls
-  const udp = await openUdp({ family: 'dual', port: tunnel.localPort, packetSize: PACKET_SIZE })
+  const { socket: udp, ...below } = await packetUnderlay(options, {
+    port: tunnel.localPort,
+    packetSize: PACKET_SIZE,
+    overhead: OVERHEAD,
+  })
+  const underlay = underlayOf(options)
   const socket = new CarrierSocket({
     udp,
+    ...(options.through === undefined
+      ? {}
+      : {
+          dial: ({ address, port }, signal) =>
+            underlay.dial({ host: address, port }, { signal, timeout: DIAL_TIMEOUT }),
+        }),
     splitter: () => new StreamSplitter(),
     packetSize: PACKET_SIZE,
   })
@@ -48,11 +64,11 @@ export async function openvpnEnvironment(
     }),
     stack: createStack({ random: systemRandom }),
     socket,
+    ...below,
     clock: systemClock,
     random: systemRandom,
     logger,
     soon: setImmediate,
-    resolveEndpoint: (host) => lookupHost(host, undefined),
     onState,
   })
 }

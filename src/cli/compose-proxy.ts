@@ -4,16 +4,16 @@ import type { HttpProxyOptions, Socks5Options } from '../core/options.js'
 import { HttpTunnel, Socks5Tunnel } from '../environment/proxy-tunnel.js'
 import { StreamEnvironment } from '../environment/stream-environment.js'
 import { systemClock } from '../io/clock.js'
-import { hostUnderlay } from '../io/host-underlay.js'
 import { systemRandom } from '../io/random.js'
 import type { ComposeOptions } from './compose-environment.js'
+import { underlayOf } from './compose-underlay.js'
 
 export function proxyEnvironment(
   { options, logger, onState }: ComposeOptions,
   tunnel: Socks5Options | HttpProxyOptions,
 ): ManagedEnvironment {
   const { name, dns, connectTimeout } = options
-  const common = { underlay: hostUnderlay, timeout: connectTimeout * 1000 }
+  const common = { underlay: underlayOf(options), timeout: connectTimeout * 1000 }
   return new StreamEnvironment({
     name,
     tunnelType: tunnel.type,

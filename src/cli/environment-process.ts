@@ -4,6 +4,7 @@ import { PvpnError, toPvpnError } from '../core/errors.js'
 import type { EnvironmentFigures, FromEnvironment, ToEnvironment } from '../core/ipc.js'
 import type { Logger } from '../core/log.js'
 import type { ManagedEnvironment } from '../core/managed-environment.js'
+import { CarryPort } from '../environment/carry-port.js'
 import { systemClock } from '../io/clock.js'
 import { createLogger } from '../io/logger.js'
 import { systemRandom } from '../io/random.js'
@@ -20,6 +21,7 @@ class EnvironmentProcess {
   #environment: ManagedEnvironment | undefined
   #entrances: Entrances | undefined
   #wrap: WrapPort | undefined
+  #carry: CarryPort | undefined
   #logger: Logger | undefined
   #stopping = false
 
@@ -81,6 +83,8 @@ class EnvironmentProcess {
       logger,
     })
     await this.#wrap.start()
+    this.#carry = new CarryPort({ environment, runtimeFolder: runtimeFolder().path, logger })
+    await this.#carry.start()
     send({ kind: 'listening' })
     await environment.start()
   }
@@ -145,6 +149,7 @@ class EnvironmentProcess {
   }
 
   async #close(): Promise<void> {
+    this.#carry?.stop()
     await this.#wrap?.stop()
     await this.#entrances?.stop()
     await this.#environment?.stop()

@@ -56,6 +56,8 @@ export interface EnvironmentDraft {
   readonly claims: readonly Claim[]
   readonly through: Located<string> | undefined
   readonly udpPort: TunnelDraft['udpPort']
+  /** It has no tunnel: the host's own network. */
+  readonly direct: boolean
   /** `anyUdpPort`: the tunnel's own port is taken, and any other will do. */
   readonly finish: (anyUdpPort: boolean) => ReturnType<Finish<EnvironmentOptions>>
 }
@@ -93,6 +95,7 @@ export function readEnvironment(
     claims: [...proxies, ...open],
     through,
     udpPort: values.tunnel?.draft.udpPort,
+    direct: values.tunnel?.draft.direct === true,
     finish: (anyUdpPort) => {
       const tunnel = values.tunnel?.draft.finish()
       const finishedUsers = users()

@@ -110,7 +110,7 @@ function knownNames(environments: readonly EnvironmentDraft[], context: Context)
 /** Reports `through` that names nothing, or comes back to where it began. */
 function checkThrough(environments: readonly EnvironmentDraft[], context: Context): void {
   const byName = new Map(environments.map((draft) => [draft.name, draft]))
-  for (const { name, through } of environments) {
+  for (const { name, through, direct } of environments) {
     if (through === undefined) continue
     if (!byName.has(through.value)) {
       const hint = didYouMean(through.value, byName.keys())
@@ -132,9 +132,11 @@ function checkThrough(environments: readonly EnvironmentDraft[], context: Contex
         through.place,
         `"through" makes a loop: ${[...path, name].join(' -> ')}`,
       )
-    } else {
-      // Refused rather than ignored: the tunnel's packets would leave by the host's own network.
-      context.report.problem(through.place, '"through" is not supported by this version yet')
+    } else if (direct) {
+      context.report.problem(
+        through.place,
+        'a direct environment has no tunnel to go through another',
+      )
     }
   }
 }
@@ -155,8 +157,9 @@ function checkUdpPorts(
     }
   }
   const moved = new Set<string>()
-  for (const { name, udpPort } of environments) {
-    if (udpPort === undefined || udpPort.port === 0) continue
+  for (const { name, udpPort, through } of environments) {
+    // A tunnel through another environment has no port of the host.
+    if (through !== undefined || udpPort === undefined || udpPort.port === 0) continue
     const { port, place, needed } = udpPort
     const owner = taken.get(port)
     if (owner === undefined) taken.set(port, `the tunnel of "${name}"`)

@@ -23,3 +23,12 @@ export const STREAM_RETRY_MOST = 30_000
 
 /** Connections through one stream tunnel that are open or being opened; more are refused with ERR_LIMIT. */
 export const MAX_TUNNEL_STREAMS = 4096
+
+/** Connections of other environments that go through one; more are closed. */
+export const MAX_CARRIED = 4096
+
+/** Bytes of datagrams for another environment's tunnel that wait for its process; more are lost. */
+export const CARRY_QUEUE = 1_048_576
+
+/** Milliseconds before an environment that carried nothing is asked again to carry a tunnel. */
+export const CARRY_RETRY = 1_000

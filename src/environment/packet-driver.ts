@@ -13,10 +13,15 @@ import type { Clock, Millis } from '../core/types.js'
 import type { Stack } from '../stack/contract.js'
 import { BATCH_CAPACITY, BATCHES_PER_TURN, MINIMUM_PACKET_SIZE } from './limits.js'
 
+/** The smallest MTU that IPv4 programs can be given, in bytes (RFC 791: 576); IPv6 below 1280 fails by itself. */
+const LEAST_MTU = 576
+
 export interface PacketDriverOptions {
   readonly tunnel: PacketTunnel
   readonly stack: Stack
   readonly socket: DatagramSocket
+  /** Largest packet that what is below the tunnel leaves room for, in bytes, known once the tunnel is up; absent: no bound. */
+  readonly room?: () => number
   readonly clock: Clock
   /** Runs `run` soon, after the event loop has handled what is ready now (setImmediate). */
   readonly soon: (run: () => void) => void
@@ -130,11 +135,19 @@ export class PacketDriver {
   #events(now: Millis): boolean {
     let any = false
     for (let e = this.#o.tunnel.takeEvent(); e !== undefined; e = this.#o.tunnel.takeEvent()) {
-      if (e.kind === 'up') this.#o.stack.configure(e.link, now)
-      this.#o.onEvent(e)
+      const event = this.#fitted(e)
+      if (event.kind === 'up') this.#o.stack.configure(event.link, now)
+      this.#o.onEvent(event)
       any = true
     }
     return any
+  }
+
+  /** A packet that is too big for the way below would be cut there, each into two. */
+  #fitted(event: TunnelEvent): TunnelEvent {
+    const room = this.#o.room?.()
+    if (event.kind !== 'up' || room === undefined || room >= event.link.mtu) return event
+    return { ...event, link: { ...event.link, mtu: Math.max(room, LEAST_MTU) } }
   }
 
   #send(now: Millis): void {

@@ -47,6 +47,14 @@ export interface PacketEnvironmentOptions {
   /** Addresses of a tunnel's own endpoint, asked of the host's resolver (the only names that are). */
   readonly resolveEndpoint: (host: string) => Promise<readonly string[]>
   readonly onState: () => void
+  /** Set where another environment carries the tunnel. */
+  readonly carrier?: {
+    /** Why it carries nothing now. */
+    readonly problem: PvpnError | undefined
+    onProblem: () => void
+    /** Largest packet of ours that it has room for, in bytes. */
+    readonly mtu: number
+  }
 }
 
 export class PacketEnvironment implements ManagedEnvironment {
@@ -63,7 +71,14 @@ export class PacketEnvironment implements ManagedEnvironment {
     this.name = options.name
     this.#link = options.tunnel.link
     this.#states = new StateMachine(options.onState)
+    const { carrier } = options
+    if (carrier !== undefined) {
+      carrier.onProblem = () => {
+        if (carrier.problem !== undefined) this.#states.trying(carrier.problem)
+      }
+    }
     this.#driver = new PacketDriver({
+      ...(carrier === undefined ? {} : { room: () => carrier.mtu }),
       tunnel: options.tunnel,
       stack: options.stack,
       socket: options.socket,
@@ -191,11 +206,11 @@ export class PacketEnvironment implements ManagedEnvironment {
         break
       case 'down':
         this.#resolver.configure(undefined)
-        this.#states.down(event.error)
+        this.#states.down(this.#o.carrier?.problem ?? event.error)
         logger.warn({ code: event.error.code }, `tunnel down: ${event.error.message}`)
         break
       case 'trying':
-        this.#states.trying(event.error)
+        this.#states.trying(this.#o.carrier?.problem ?? event.error)
         logger.warn({ code: event.error.code }, event.error.message)
         break
       case 'failed':

@@ -139,6 +139,11 @@ export class SupervisedEnvironment {
     void this.#boot()
   }
 
+  /** A first connection, or another environment that needs it: starts it when it waits for one. */
+  wake(): void {
+    if (this.#armed && this.#phase === 'idle') this.start()
+  }
+
   /** Resolves when its process has ended. A later connection does not start it again, `start` does. */
   async stop(): Promise<void> {
     this.#armed = false
@@ -219,7 +224,7 @@ export class SupervisedEnvironment {
    * place, or kept waiting until a first connection has started it. The socket is taken in any case.
    */
   client(handed: HandedConnection, socket: Socket): void {
-    this.#wake()
+    this.wake()
     // With `always` a process that runs has the ports itself: nobody need wait, but for one that begins.
     const waits = this.#options.start === 'on-demand' || this.#phase === 'booting'
     if (!waits || this.settled) this.#connection(handed, socket)
@@ -228,7 +233,7 @@ export class SupervisedEnvironment {
 
   /** Which addresses has the name inside? None: no such name. Rejects with a PvpnError: not up, resolver failed. */
   async resolve(host: string): Promise<readonly string[]> {
-    this.#wake()
+    this.wake()
     const timeout = this.#options.connectTimeout * 1000
     if (this.#options.start === 'on-demand' && !this.settled) await this.#settling.wait(timeout)
     if (this.#phase !== 'running' || this.#process === undefined) {
@@ -241,11 +246,6 @@ export class SupervisedEnvironment {
   #connection(handed: HandedConnection, socket: Socket): void {
     const taken = this.#phase === 'running' && this.#process?.connection(handed, socket)
     if (taken !== true) this.#clients.answer(socket, this.#options, this.#reason(), handed)
-  }
-
-  /** A first connection starts it, when it is to be started so. */
-  #wake(): void {
-    if (this.#armed && this.#phase === 'idle') this.start()
   }
 
   async #boot(): Promise<void> {

@@ -197,6 +197,8 @@ export class Supervisor implements Gateway, PolicyEnvironments {
     const environment = new SupervisedEnvironment(options, this.#options)
     environment.onChange = () => {
       const { name, state, error } = environment
+      const { through } = environment.options
+      if (state === 'starting' && through !== undefined) this.#environments.get(through)?.wake()
       const listen = environment.options.listen.map(formatListenAddress)
       this.#emit({ kind: 'state', environment: name, state, error, listen })
     }

@@ -1,12 +1,15 @@
 /** A UDP socket that can be switched to one TCP connection, for tunnels that know both. */
-import { connect, type Socket } from 'node:net'
+import { connect } from 'node:net'
+import type { Duplex } from 'node:stream'
 import type { DatagramSocket } from '../core/datagram-socket.js'
-import { PvpnError } from '../core/errors.js'
+import { PvpnError, toPvpnError } from '../core/errors.js'
 import { ADDRESS_SIZE, PacketBatch } from '../core/packet-batch.js'
 import { formatSocketAddress, socketAddressEndpoint } from '../core/socket-address.js'
+import type { ByteStream } from '../core/stream.js'
 import type { PacketSplitter, StreamCarrier } from '../core/stream-carrier.js'
-import type { Bytes } from '../core/types.js'
+import type { Bytes, Endpoint } from '../core/types.js'
 import { CARRIER_QUEUE, CARRIER_RECEIVE_SLOTS } from './limits.js'
+import { StreamDuplex } from './stream-duplex.js'
 
 export interface CarrierOptions {
   readonly udp: DatagramSocket
@@ -14,6 +17,8 @@ export interface CarrierOptions {
   readonly splitter: () => PacketSplitter
   /** Largest packet, in bytes. */
   readonly packetSize: number
+  /** How connections are made; absent: by the host's network. */
+  readonly dial?: (to: Endpoint, signal: AbortSignal) => Promise<ByteStream>
 }
 
 /** Bytes of the length in front of each packet. */
@@ -27,7 +32,9 @@ export class CarrierSocket implements DatagramSocket, StreamCarrier {
   onClose: (error: PvpnError) => void = () => undefined
   readonly #o: CarrierOptions
   readonly #batch: PacketBatch
-  #stream: Socket | undefined
+  #stream: Duplex | undefined
+  /** A connection through another environment is being made. */
+  #dialling: AbortController | undefined
   #connected = false
   #to: Bytes = new Uint8Array(ADDRESS_SIZE)
 
@@ -39,7 +46,7 @@ export class CarrierSocket implements DatagramSocket, StreamCarrier {
     })
     const { udp } = options
     udp.onBatch = (batch) => {
-      if (this.#stream === undefined) this.onBatch(batch)
+      if (this.#stream === undefined && this.#dialling === undefined) this.onBatch(batch)
     }
     udp.onWritable = () => this.onWritable()
     udp.onError = (error) => this.onError(error)
@@ -51,6 +58,7 @@ export class CarrierSocket implements DatagramSocket, StreamCarrier {
 
   send(batch: PacketBatch, from: number): number {
     const stream = this.#stream
+    if (this.#dialling !== undefined) return batch.count
     if (stream === undefined) return this.#o.udp.send(batch, from)
     // As on any path, what can't be sent yet is lost.
     if (!this.#connected || stream.destroyed) return batch.count
@@ -62,15 +70,65 @@ export class CarrierSocket implements DatagramSocket, StreamCarrier {
   connect(to: Bytes): void {
     this.disconnect()
     this.#to = Uint8Array.from(to)
-    const { address, port } = socketAddressEndpoint(this.#to)
-    const stream = connect({ host: address, port, noDelay: true })
+    const endpoint = socketAddressEndpoint(this.#to)
+    const { dial } = this.#o
+    if (dial === undefined) {
+      const stream = connect({ host: endpoint.address, port: endpoint.port, noDelay: true })
+      stream.on('connect', () => this.#opened(stream))
+      this.#attach(stream)
+      return
+    }
+    const dialling = new AbortController()
+    this.#dialling = dialling
+    dial(endpoint, dialling.signal).then(
+      (found) => {
+        if (this.#dialling !== dialling) {
+          found.abort()
+          return
+        }
+        this.#dialling = undefined
+        const stream = new StreamDuplex(found)
+        this.#attach(stream)
+        this.#opened(stream)
+      },
+      (thrown: unknown) => {
+        if (this.#dialling !== dialling) return
+        this.disconnect()
+        this.onClose(toPvpnError(thrown))
+      },
+    )
+  }
+
+  disconnect(): void {
+    const stream = this.#stream
+    const before = stream ?? this.#dialling
+    this.#dialling?.abort()
+    this.#dialling = undefined
+    this.#stream = undefined
+    this.#connected = false
+    stream?.destroy()
+    // What waited for the old way may go now.
+    if (before !== undefined) setImmediate(() => this.onWritable())
+  }
+
+  close(): void {
+    this.#dialling?.abort()
+    const stream = this.#stream
+    // What was written last still goes out.
+    stream?.end(() => stream.destroy())
+    this.#stream = undefined
+    this.#o.udp.close()
+  }
+
+  #opened(stream: Duplex): void {
+    if (this.#stream !== stream) return
+    this.#connected = true
+    this.onConnect()
+  }
+
+  #attach(stream: Duplex): void {
     this.#stream = stream
     const splitter = this.#o.splitter()
-    stream.on('connect', () => {
-      if (this.#stream !== stream) return
-      this.#connected = true
-      this.onConnect()
-    })
     stream.on('data', (chunk) => {
       if (this.#stream === stream) this.#received(splitter, chunk)
     })
@@ -81,22 +139,8 @@ export class CarrierSocket implements DatagramSocket, StreamCarrier {
     stream.on('error', (error: NodeJS.ErrnoException) => {
       words = error.code ?? error.message
     })
+    stream.on('end', () => stream.destroy())
     stream.on('close', () => this.#ended(stream, words ?? 'closed by the server'))
-  }
-
-  disconnect(): void {
-    const stream = this.#stream
-    this.#stream = undefined
-    this.#connected = false
-    stream?.destroy()
-    // What waited for the old way may go now.
-    if (stream !== undefined) setImmediate(() => this.onWritable())
-  }
-
-  close(): void {
-    this.#stream?.destroySoon()
-    this.#stream = undefined
-    this.#o.udp.close()
   }
 
   #received(splitter: PacketSplitter, chunk: Buffer): void {
@@ -116,7 +160,7 @@ export class CarrierSocket implements DatagramSocket, StreamCarrier {
     this.#batch.reset()
   }
 
-  #ended(stream: Socket, words: string): void {
+  #ended(stream: Duplex, words: string): void {
     if (this.#stream !== stream) return
     const wasConnected = this.#connected
     this.disconnect()

@@ -255,7 +255,7 @@ policy:
   c: { tunnel: { type: direct, through: b } }
   d: { tunnel: { type: direct, through: d } }
   e: { tunnel: { type: direct, through: f } }`,
-    'pvpn.yaml:2:41: "through" is not supported by this version yet',
+    'pvpn.yaml:2:41: a direct environment has no tunnel to go through another',
     'pvpn.yaml:3:41: "through" makes a loop: b -> c -> b',
     'pvpn.yaml:4:41: "through" makes a loop: c -> b -> c',
     'pvpn.yaml:5:41: "through" makes a loop: d -> d',

@@ -6,6 +6,8 @@ import type { Fields, Shape } from '../spec.js'
 
 export interface TunnelDraft {
   readonly finish: Finish<TunnelOptions>
+  /** There is no tunnel that could go through another environment. */
+  readonly direct?: boolean
   /** UDP port on the host that the tunnel asks for, 0 or absent for any. */
   readonly udpPort?: { readonly port: number; readonly place: Place; readonly needed: boolean }
 }

@@ -3,5 +3,5 @@ import type { TunnelType } from './contract.js'
 
 export const direct: TunnelType = {
   shape: {},
-  read: () => ({ finish: () => ({ type: 'direct' }) }),
+  read: () => ({ direct: true, finish: () => ({ type: 'direct' }) }),
 }
