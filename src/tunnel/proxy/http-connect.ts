@@ -98,14 +98,23 @@ export class HttpConnect implements ProxyHandshake {
 
   #refused(status: number, head: string): PvpnError {
     const { credentials, server, target } = this.#o
-    if (status === 407) {
+    // 401 is what tinyproxy says to a wrong password.
+    if (status === 407 || status === 401) {
       return credentials === undefined
-        ? new PvpnError('ERR_AUTH', `auth failed: ${server} wants a user and password (407)`, {
-            hint: 'set username and password_file of the tunnel',
-          })
-        : new PvpnError('ERR_AUTH', `auth failed: ${server} refuses user and password (407)`, {
-            hint: 'check username and password of the tunnel (Basic is what pvpn speaks), then: pvpn restart',
-          })
+        ? new PvpnError(
+            'ERR_AUTH',
+            `auth failed: ${server} wants a user and password (${status})`,
+            {
+              hint: 'set username and password_file of the tunnel',
+            },
+          )
+        : new PvpnError(
+            'ERR_AUTH',
+            `auth failed: ${server} refuses user and password (${status})`,
+            {
+              hint: 'check username and password of the tunnel (Basic is what pvpn speaks), then: pvpn restart',
+            },
+          )
     }
     const [code, words] = STATUSES[status] ?? ['ERR_PROTOCOL', 'an answer that is none to CONNECT']
     const told = /^(?:proxy-status:.*?\berror=|x-squid-error: *)"?([A-Za-z_]+)/im.exec(head)?.[1]

@@ -122,6 +122,7 @@ t.test('CONNECT: refusals', async (t) => {
   }
   t.match(run('HTTP/1.1 407 No\r\n\r\n'), ['ERR_AUTH', /wants a user and password/])
   t.match(run('HTTP/1.1 407 No\r\n\r\n', credentials), ['ERR_AUTH', /refuses user and password/])
+  t.match(run('HTTP/1.0 401 No\r\n\r\n', credentials), ['ERR_AUTH', /\(401\)/])
   for (const [status, code] of [
     [403, 'ERR_DENIED'],
     [404, 'ERR_NAME'],
