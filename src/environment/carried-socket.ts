@@ -3,7 +3,7 @@ import type { DatagramSocket } from '../core/datagram-socket.js'
 import { type PvpnError, toPvpnError } from '../core/errors.js'
 import { ADDRESS_SIZE, EMPTY_DATAGRAM, PacketBatch } from '../core/packet-batch.js'
 import { parseSocketAddress, socketAddressEndpoint } from '../core/socket-address.js'
-import type { Clock } from '../core/types.js'
+import type { Clock, Endpoint } from '../core/types.js'
 import type { CarriedPort, CarriedUnderlay } from './carried-underlay.js'
 import { waitsFor } from './carry-protocol.js'
 import { CARRY_RETRY } from './limits.js'
@@ -29,6 +29,7 @@ export class CarriedSocket implements DatagramSocket {
   readonly #o: CarriedSocketOptions
   readonly #batch: PacketBatch
   readonly #ports = new Map<4 | 6, CarriedPort | 'opening'>()
+  readonly #waiting = new Map<4 | 6, { readonly to: Endpoint; readonly bytes: Uint8Array }>()
   #mtu = Number.POSITIVE_INFINITY
   #closed = false
 
@@ -47,10 +48,13 @@ export class CarriedSocket implements DatagramSocket {
       const length = batch.length[i] as number
       if (length === 0) continue
       const to = socketAddressEndpoint(batch.address, i * ADDRESS_SIZE)
-      const port = this.#port(to.address.includes(':') ? 6 : 4)
+      const family = to.address.includes(':') ? 6 : 4
+      const port = this.#port(family)
       const at = batch.offset[i] as number
-      // As on any path, what can't be sent is lost.
-      port?.send(to, batch.bytes.subarray(at, at + Math.max(0, length)))
+      const bytes = batch.bytes.subarray(at, at + Math.max(0, length))
+      // As on any path, what can't be sent is lost: but the newest, mostly a handshake, waits for the way.
+      if (port === undefined) this.#waiting.set(family, { to, bytes: bytes.slice() })
+      else port.send(to, bytes)
     }
     return batch.count
   }
@@ -81,8 +85,9 @@ export class CarriedSocket implements DatagramSocket {
           this.#received(address, number, bytes)
         port.onLost = () => this.#failed(family, waitsFor(this.#o.underlay.lower, 'has ended'))
         this.#tell(undefined)
-        // Tunnels try again only after seconds: what they had to say first was lost.
-        this.onWritable()
+        const first = this.#waiting.get(family)
+        this.#waiting.delete(family)
+        if (first !== undefined) port.send(first.to, first.bytes)
       },
       (thrown: unknown) => this.#failed(family, toPvpnError(thrown)),
     )

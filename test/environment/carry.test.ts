@@ -96,9 +96,14 @@ t.test('a UDP socket that comes back with the environment below', async (t) => {
   await port.start()
   await eventually(() => socket.problem === undefined)
   t.equal(socket.mtu, 1404)
+  await eventually(() => got.length === 1)
   send()
-  await eventually(() => got.length === 2)
-  t.same(got, [`${peer.port} ping`, `${peer.port} pong`])
+  await eventually(() => got.length === 3)
+  t.same(
+    got,
+    [`${peer.port} pong`, `${peer.port} ping`, `${peer.port} pong`],
+    'the newest had waited',
+  )
   port.stop()
   await eventually(() => socket.problem !== undefined)
   const again = new CarryPort({
@@ -110,7 +115,7 @@ t.test('a UDP socket that comes back with the environment below', async (t) => {
   t.teardown(() => again.stop())
   await eventually(() => socket.problem === undefined, 'back', 5000)
   send()
-  await eventually(() => got.length === 4)
+  await eventually(() => got.length === 5)
 })
 
 t.test("a tunnel's TCP connection", async (t) => {

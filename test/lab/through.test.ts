@@ -5,7 +5,7 @@
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { LabGateway } from '../support/lab-gateway.js'
+import { LabGateway, PVPN, unprivileged } from '../support/lab-gateway.js'
 import { eventually, labSkip, type Namespace } from '../support/namespace.js'
 import { LAB_PROGRAMS, SITES, VpnLab, WEB } from '../support/vpn-lab.js'
 
@@ -141,14 +141,25 @@ t.test('chains of environments', { skip, timeout: 240_000 }, async (t) => {
     t.ok(await gateway.reaches('socks', 'up', 15_000))
   })
 
+  await t.test("programs under pvpn-wrap, whose connections are the far side's", async (t) => {
+    const wrap = PVPN.replace(/pvpn$/, 'pvpn-wrap')
+    for (const via of ['netns', 'preload']) {
+      const argv = [wrap, '--via', via, 'socks', 'curl', '-sS', '-m', '15', `http://${WEB}/`]
+      const { stdout, stderr } = await lab.client.run(unprivileged(argv), { env: gateway.env })
+      t.match(`${stdout}${stderr}`, /^office /, via)
+    }
+  })
+
   await t.test('squid: names are its own, its refusals are told', async (t) => {
     t.match(await get(1086, 'http://192.168.13.10:443/'), /curl: \(97\)/)
     t.match(await get(1086, 'http://nowhere.example:443/'), /curl: \(97\)/)
     t.equal((await gateway.environment('squid')).state, 'up')
   })
 
-  await t.test('the lower one stops and comes back', async (t) => {
+  await t.test('the lower one stops and comes back', { timeout: 120_000 }, async (t) => {
     await gateway.pvpn('stop', 'office')
+    // The next look comes within 30 s; a connection that does not reach the proxy brings it about at once.
+    t.match(await get(1083, `http://${WEB}/`), /curl: \(97\)/)
     t.ok(await gateway.reaches('socks', 'down', 45_000))
     t.match((await gateway.environment('socks')).error?.message, /waits for environment "office"/)
     t.match(await get(1083, `http://${WEB}/`), /curl: \(97\)/, 'nothing goes elsewhere')
