@@ -54,6 +54,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./commands/browser.js'),
   },
   {
+    name: 'dashboard',
+    summary: 'print the address of the dashboard, which signs the browser in',
+    load: () => import('./commands/dashboard.js'),
+  },
+  {
     name: 'env',
     summary: 'print proxy variables for a shell: eval "$(pvpn env office)"',
     load: () => import('./commands/env.js'),

@@ -1,14 +1,20 @@
 /** Everything that leads into one environment: proxy ports, DNS ports, forwards and published services. */
 import type { Socket } from 'node:net'
+import { FailureRing, type RecentFailure } from '../core/activity.js'
 import type { HandedConnection } from '../core/admission.js'
 import type { Environment } from '../core/environment.js'
 import { toPvpnError } from '../core/errors.js'
 import type { Logger } from '../core/log.js'
 import type { EnvironmentOptions } from '../core/options.js'
+import type { ConnectionInfo } from '../listener/connection.js'
+import { refusalOf } from '../listener/http-error.js'
+import { targetText } from '../listener/listener-context.js'
 import { createMixedListener, type MixedListener } from '../listener/mixed-listener.js'
 
 /** Milliseconds that open connections get when the environment stops. */
 const STOP_GRACE = 0
+/** Failed connections that are remembered for a person who looks; then the oldest is forgotten. */
+const FAILURES_KEPT = 16
 
 interface Entrance {
   start(): Promise<void>
@@ -27,6 +33,7 @@ export class Entrances {
   /** Ports inside: they can be had only when the environment is up, and stay from then on. */
   readonly #published: Entrance[] = []
   #publishing = false
+  readonly #failures = new FailureRing(FAILURES_KEPT)
 
   constructor(options: EnvironmentOptions, environment: Environment, logger: Logger) {
     this.#options = options
@@ -85,6 +92,20 @@ export class Entrances {
     return this.#dns.flatMap((d) => d.addresses)
   }
 
+  /** What could not be reached last, the newest first. */
+  get failures(): readonly RecentFailure[] {
+    return this.#failures.list
+  }
+
+  /** The programs' open connections, with the listener's number: ids are its own. */
+  *open(): Generator<{ readonly listener: number; readonly connection: ConnectionInfo }> {
+    let listener = 0
+    for (const proxy of [this.#handed, ...this.#proxies]) {
+      for (const connection of proxy.connections()) yield { listener, connection }
+      listener++
+    }
+  }
+
   get connections(): number {
     return [...this.#proxies, this.#handed].reduce((sum, p) => sum + p.openConnections, 0)
   }
@@ -99,6 +120,11 @@ export class Entrances {
       place: `environment ${name}`,
       route: () => this.#environment,
       logger: this.#logger,
+      onFailure: (target, error) => {
+        const { message, hint } = refusalOf(error)
+        const at = new Date().toISOString()
+        this.#failures.add({ at, code: error.code, message, target: targetText(target), hint })
+      },
     })
   }
 

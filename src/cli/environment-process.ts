@@ -10,6 +10,7 @@ import { createLogger } from '../io/logger.js'
 import { systemRandom } from '../io/random.js'
 import { runtimeFolder } from '../io/runtime-folder.js'
 import { WrapPort } from '../wrap/wrap-port.js'
+import { ActivityReader } from './activity-reader.js'
 import { composeEnvironment } from './compose-environment.js'
 import { Entrances } from './entrances.js'
 import { environmentStatus } from './environment-status.js'
@@ -22,6 +23,7 @@ class EnvironmentProcess {
   #entrances: Entrances | undefined
   #wrap: WrapPort | undefined
   #carry: CarryPort | undefined
+  #activity: ActivityReader | undefined
   #logger: Logger | undefined
   #stopping = false
 
@@ -56,6 +58,10 @@ class EnvironmentProcess {
       case 'resolve':
         void this.#resolve(message.id, message.host)
         break
+      case 'activity':
+        if (this.#activity === undefined) break
+        send({ kind: 'activity', id: message.id, activity: this.#activity.read() })
+        break
       default:
         message satisfies never
     }
@@ -70,6 +76,7 @@ class EnvironmentProcess {
       onState: () => this.#state(),
     })
     const entrances = new Entrances(options, environment, logger)
+    this.#activity = new ActivityReader(entrances)
     this.#logger = logger
     this.#environment = environment
     this.#entrances = entrances

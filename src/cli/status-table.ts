@@ -1,19 +1,10 @@
 /** `pvpn status` for people. */
 import type { EnvironmentStatus } from '../core/environment.js'
+import { remedy } from '../core/remedy.js'
 import type { GatewayStatus } from '../gateway/contract.js'
 import { oneLine } from './report.js'
 
 const HEAD = ['NAME', 'STATE', 'LISTEN', 'ADDRESSES', 'ENDPOINT', 'HANDSHAKE', 'IN/OUT', 'CONNS']
-
-/** What a person can do about an error, by its code. */
-const HINTS: Readonly<Record<string, string>> = {
-  ERR_AUTH: 'check keys and passwords in the configuration, then: pvpn reload',
-  ERR_CONFIG: 'correct the configuration or end the other program, then: pvpn restart ENV',
-  ERR_TIMEOUT: 'is the endpoint right, and does UDP get there? It goes on trying',
-  ERR_NAME: 'is the endpoint spelled right, and does the host resolve names? It goes on trying',
-  ERR_NET_UNREACHABLE: 'is this machine online? It goes on trying',
-  ERR_INTERNAL: 'the log of `pvpn up` says more',
-}
 
 /** A table, where the policy port is, then one line for each error. */
 export function statusTable(status: GatewayStatus, now: number): string {
@@ -35,8 +26,8 @@ export function statusTable(status: GatewayStatus, now: number): string {
 }
 
 function hint(name: string, code: string): readonly string[] {
-  const text = HINTS[code]
-  return text === undefined ? [] : [`  hint: ${text.replace('ENV', name)}`]
+  const text = remedy(code, name)
+  return text === null ? [] : [`  hint: ${text}`]
 }
 
 function row(environment: EnvironmentStatus, now: number): readonly string[] {

@@ -1,14 +1,17 @@
 /** The control API as a fastify app: routes and their schemas. Servers are in server.ts. */
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { Action, Gateway, Policy } from '../gateway/contract.js'
+import type { GuardOptions } from './credentials.js'
 import { EventStreams } from './event-stream.js'
-import { type GuardOptions, guard } from './guard.js'
+import { guard } from './guard.js'
 import { BODY_MOST } from './limits.js'
 import type { Metrics } from './metrics.js'
 import { ApiDescription } from './openapi.js'
-import { statusPage } from './page.js'
+import { ownerOnly } from './owner.js'
+import { addPage } from './page.js'
 import { addPolicy } from './policy-routes.js'
 import * as schemas from './schemas.js'
+import { addSession } from './session.js'
 
 export interface ControlAppOptions {
   readonly gateway: Gateway
@@ -71,21 +74,12 @@ export async function controlApp(options: ControlAppOptions): Promise<FastifyIns
   })
   app.setNotFoundHandler((_request, reply) => fail(reply, 404, 'ERR_NAME', 'no such page'))
   addEnvironments(app, gateway)
-  addPages(app, gateway)
+  addActivity(app, options)
+  addProbes(app, gateway)
+  addPage(app, options)
   addPolicy(app, options)
-
-  app.get(
-    '/api/v1/events',
-    {
-      schema: { summary: 'State changes and reloads, as server-sent events' },
-      exposeHeadRoute: false,
-    },
-    async (_request, reply) => {
-      reply.hijack()
-      if (await events.add(reply.raw, HEADERS)) return
-      reply.raw.writeHead(503, { ...HEADERS, 'retry-after': '5' }).end()
-    },
-  )
+  addSession(app, options.guardOf)
+  addEvents(app, options, events)
   app.get('/api/v1/openapi.json', async () => description.render(version))
 
   let metrics: Promise<Metrics> | undefined
@@ -98,12 +92,12 @@ export async function controlApp(options: ControlAppOptions): Promise<FastifyIns
   return app
 }
 
-function addEnvironments(app: FastifyInstance, gateway: Gateway): void {
-  const unknown = (reply: FastifyReply, name: string) =>
-    reply.code(404).send({
-      error: { code: 'ERR_NAME', message: `no environment ${name}`, known: [...gateway.names] },
-    })
+function unknown(reply: FastifyReply, gateway: Gateway, name: string): FastifyReply {
+  const error = { code: 'ERR_NAME', message: `no environment ${name}`, known: [...gateway.names] }
+  return reply.code(404).send({ error })
+}
 
+function addEnvironments(app: FastifyInstance, gateway: Gateway): void {
   app.get(
     '/api/v1/environments',
     {
@@ -124,7 +118,8 @@ function addEnvironments(app: FastifyInstance, gateway: Gateway): void {
       },
     },
     async (request, reply) =>
-      (await gateway.environment(request.params.name)) ?? unknown(reply, request.params.name),
+      (await gateway.environment(request.params.name)) ??
+      unknown(reply, gateway, request.params.name),
   )
   for (const action of ACTIONS) {
     app.post<{ Params: { name: string }; Body: { wait?: number } | null }>(
@@ -140,7 +135,7 @@ function addEnvironments(app: FastifyInstance, gateway: Gateway): void {
       async (request, reply) => {
         const { name } = request.params
         const wait = (request.body?.wait ?? 0) * 1000
-        return (await gateway.act(name, action, wait)) ?? unknown(reply, name)
+        return (await gateway.act(name, action, wait)) ?? unknown(reply, gateway, name)
       },
     )
   }
@@ -160,10 +155,52 @@ function addEnvironments(app: FastifyInstance, gateway: Gateway): void {
   )
 }
 
-function addPages(app: FastifyInstance, gateway: Gateway): void {
-  app.get('/', async (_request, reply) =>
-    reply.type('text/html; charset=utf-8').send(statusPage(await gateway.status())),
+/** Who talks to whom is the owner's to know. */
+function addActivity(app: FastifyInstance, { gateway, guardOf }: ControlAppOptions): void {
+  app.get<{ Params: { name: string } }>(
+    '/api/v1/environments/:name/activity',
+    {
+      onRequest: ownerOnly(guardOf),
+      schema: {
+        summary: 'Open connections of one environment, and what failed last; needs the token',
+        params: schemas.nameParameter,
+        response: { 200: schemas.environmentActivity, 401: schemas.failure, 404: schemas.failure },
+      },
+    },
+    async (request, reply) => {
+      const { name } = request.params
+      return (await gateway.activity(name)) ?? unknown(reply, gateway, name)
+    },
   )
+}
+
+function addEvents(
+  app: FastifyInstance,
+  { guardOf }: ControlAppOptions,
+  events: EventStreams,
+): void {
+  const needsToken = ownerOnly(guardOf)
+  app.get<{ Querystring: { live?: 'true'; activity?: string } }>(
+    '/api/v1/events',
+    {
+      schema: {
+        summary: 'The status, state changes and reloads, as server-sent events',
+        querystring: schemas.eventsQuestion,
+      },
+      exposeHeadRoute: false,
+      preHandler: async (request, reply) =>
+        request.query.activity === undefined ? undefined : needsToken(request, reply),
+    },
+    async (request, reply) => {
+      const { live, activity } = request.query
+      reply.hijack()
+      if (await events.add(reply.raw, HEADERS, { live: live !== undefined, activity })) return
+      reply.raw.writeHead(503, { ...HEADERS, 'retry-after': '5' }).end()
+    },
+  )
+}
+
+function addProbes(app: FastifyInstance, gateway: Gateway): void {
   app.get('/healthz', async (_request, reply) => reply.type('text/plain').send('ok\n'))
   app.get('/readyz', async (_request, reply) =>
     reply

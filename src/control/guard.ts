@@ -3,10 +3,10 @@
  * loopback, and by DNS rebinding under a name of its own. What it can't do is choose Host, Origin and
  * Sec-Fetch-Site, nor know the token.
  */
-import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 import { parseHostPort, parseIp } from '../core/ip.js'
 import { isLoopback } from '../core/listen-address.js'
+import { type GuardOptions, holdsCookie, holdsToken } from './credentials.js'
 
 export interface Refusal {
   readonly status: 401 | 403 | 421
@@ -14,21 +14,10 @@ export interface Refusal {
   readonly message: string
 }
 
-export interface GuardOptions {
-  /** Address that the control port listens on. */
-  readonly address: string
-  readonly token: string
-}
-
 export interface GuardedRequest {
   readonly method: string
   readonly path: string
   readonly headers: IncomingHttpHeaders
-}
-
-/** Does the request carry the token? For what only the owner may read. */
-export function holdsToken(headers: IncomingHttpHeaders, { token }: GuardOptions): boolean {
-  return bearer(headers.authorization, token)
 }
 
 /** Undefined: go on. */
@@ -41,17 +30,29 @@ export function guard(request: GuardedRequest, options: GuardOptions): Refusal |
   if (crossSite(headers, changes) && !open(request, headers)) {
     return { status: 403, code: 'ERR_DENIED', message: 'requests of other sites are refused' }
   }
-  // Off loopback anybody can ask: then reading needs the token too, but for the bare signs of life.
-  const needsToken =
-    changes || (!isLoopback(options.address) && !/^\/(healthz|readyz)$/.test(request.path))
-  if (needsToken && !bearer(headers.authorization, options.token)) {
-    return {
-      status: 401,
-      code: 'ERR_AUTH',
-      message: 'this needs the bearer token (file `token` in the runtime folder)',
-    }
+  // Off loopback anybody can ask: then reading needs the token too, but for what says nothing.
+  const needsToken = changes || (!isLoopback(options.address) && !tellsNothing(request.path))
+  if (!needsToken || SIGNING_IN.test(request.path)) return undefined
+  if (holdsToken(headers, options)) return undefined
+  // The cookie comes by itself: a change must be seen to come from our own page.
+  const ours = !changes || fromOurPage(headers)
+  if (ours && holdsCookie(headers, options)) return undefined
+  return {
+    status: 401,
+    code: 'ERR_AUTH',
+    message: 'this needs the bearer token (file `token` in the runtime folder)',
   }
-  return undefined
+}
+
+const SIGNING_IN = /^\/api\/v1\/session$/
+
+/** Signs of life, and the page itself, which asks for the token. */
+function tellsNothing(path: string): boolean {
+  return /^\/(healthz|readyz|page\/[a-z.-]+)?$/.test(path)
+}
+
+function fromOurPage(headers: IncomingHttpHeaders): boolean {
+  return headers['sec-fetch-site'] === 'same-origin' || headers.origin === `http://${headers.host}`
 }
 
 /**
@@ -83,11 +84,4 @@ function open(request: GuardedRequest, headers: IncomingHttpHeaders): boolean {
   if (request.method !== 'GET' && request.method !== 'HEAD') return false
   if (/^\/(proxy\.pac|wpad\.dat|healthz|readyz)$/.test(request.path)) return true
   return request.path === '/' && headers['sec-fetch-mode'] === 'navigate'
-}
-
-/** Compares digests, so that neither length nor content shows in the time it takes. */
-function bearer(authorization: string | undefined, token: string): boolean {
-  const given = /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1] ?? ''
-  const digest = (text: string) => createHash('sha256').update(text).digest()
-  return timingSafeEqual(digest(given), digest(token))
 }

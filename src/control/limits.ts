@@ -20,5 +20,11 @@ export const EVENT_CLIENTS = 32
 export const EVENT_BUFFER = 256 * 1024
 /** A comment on a quiet event stream, so that dead clients are noticed. */
 export const EVENT_COMMENT_INTERVAL = 20_000
+/** How often a live event stream tells the status. While nobody looks, nobody is asked. */
+export const LIVE_INTERVAL = 1_000
+/** How often it tells the activity of the environment that a client looks into. */
+export const ACTIVITY_INTERVAL = 2_000
+/** How long a browser keeps the dashboard's cookie, seconds. It is good until the gateway's next start anyway. */
+export const COOKIE_AGE = 2_592_000
 /** Longest `wait` of a request, seconds. */
 export const WAIT_MOST = 60

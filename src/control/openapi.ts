@@ -8,9 +8,15 @@ declare module 'fastify' {
   }
 }
 
+interface DescribedParameters {
+  readonly properties: Readonly<Record<string, object>>
+  readonly required?: readonly string[]
+}
+
 interface DescribedSchema {
   readonly summary?: string
-  readonly params?: { readonly properties: Readonly<Record<string, object>> }
+  readonly params?: DescribedParameters
+  readonly querystring?: DescribedParameters
   readonly body?: object
   readonly response?: Readonly<Record<string, object>>
 }
@@ -46,16 +52,7 @@ function operation(schema: DescribedSchema, method: string): object {
   return {
     summary: schema.summary,
     ...(method === 'GET' ? {} : { security: [{ token: [] }] }),
-    ...(schema.params === undefined
-      ? {}
-      : {
-          parameters: Object.entries(schema.params.properties).map(([name, property]) => ({
-            name,
-            in: 'path',
-            required: true,
-            schema: property,
-          })),
-        }),
+    parameters: [...parameters('path', schema.params), ...parameters('query', schema.querystring)],
     ...(schema.body === undefined
       ? {}
       : { requestBody: { required: false, content: json(schema.body) } }),
@@ -66,4 +63,13 @@ function operation(schema: DescribedSchema, method: string): object {
       ]),
     ),
   }
+}
+
+function parameters(place: 'path' | 'query', described: DescribedParameters | undefined): object[] {
+  return Object.entries(described?.properties ?? {}).map(([name, schema]) => ({
+    name,
+    in: place,
+    required: described?.required?.includes(name) ?? false,
+    schema,
+  }))
 }

@@ -1,32 +1,51 @@
-/** `GET /`: a plain page that shows what runs, without scripts. */
-import type { GatewayStatus } from '../gateway/contract.js'
+/** The dashboard's files, from the program's folder to the browser as they are. */
+import { readFile } from 'node:fs/promises'
+import type { FastifyInstance } from 'fastify'
+import { isLoopback } from '../core/listen-address.js'
+import type { Gateway } from '../gateway/contract.js'
+import { isOwner } from './credentials.js'
+import type { OwnerOptions } from './owner.js'
+import { statusTable } from './plain-page.js'
 
-export function statusPage(status: GatewayStatus): string {
-  const rows = status.environments.map(
-    (e) =>
-      `<tr><td>${escapeHtml(e.name)}</td><td>${e.state}</td><td>${escapeHtml(e.listen.proxy.join(', '))}</td>` +
-      `<td>${escapeHtml(e.addresses.join(', '))}</td><td>${escapeHtml(e.error?.message ?? '')}</td></tr>`,
-  )
-  return `<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<title>pvpn</title>
-<style>
-body { font: 1rem/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem }
-table { border-collapse: collapse; width: 100% }
-th, td { text-align: left; padding: .4rem .8rem .4rem 0; border-bottom: 1px solid #ccc }
-</style>
-<h1>pvpn</h1>
-<table>
-<tr><th>Environment</th><th>State</th><th>Proxy</th><th>Addresses</th><th>Error</th></tr>
-${rows.join('\n')}
-</table>
-<p>Version ${escapeHtml(status.version)}, process ${status.pid}. See also <a href="/metrics">metrics</a>,
-<a href="/api/v1/environments">the status as JSON</a> and <a href="/api/v1/openapi.json">the API</a>.</p>
-</html>
-`
+/** Scripts and styles are not compiled: they stay beside the sources. */
+const FOLDER = new URL('../../../src/control/page/', import.meta.url)
+
+const TYPES: Readonly<Record<string, string>> = {
+  'dashboard.css': 'text/css; charset=utf-8',
+  'dashboard.js': 'text/javascript; charset=utf-8',
+  'card.js': 'text/javascript; charset=utf-8',
+  'elements.js': 'text/javascript; charset=utf-8',
+  'gateway.js': 'text/javascript; charset=utf-8',
+  'icon.svg': 'image/svg+xml',
 }
 
-function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`)
+/** Everything comes from us, nothing is written into the page, nobody frames it. */
+const PAGE_POLICY =
+  "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+export interface PageOptions extends OwnerOptions {
+  readonly gateway: Gateway
+}
+
+export function addPage(app: FastifyInstance, { gateway, guardOf }: PageOptions): void {
+  const texts = new Map<string, Promise<string>>()
+  const read = (name: string) => {
+    const text = texts.get(name) ?? readFile(new URL(name, FOLDER), 'utf8')
+    texts.set(name, text)
+    return text
+  }
+
+  app.get('/', async (request, reply) => {
+    const page = await read('index.html')
+    const guarded = guardOf(request)
+    const readable = isOwner(request.headers, guarded) || isLoopback(guarded?.address ?? '')
+    const plain = readable ? statusTable(await gateway.status()) : ''
+    return reply
+      .header('content-security-policy', PAGE_POLICY)
+      .type('text/html; charset=utf-8')
+      .send(page.replace('<!-- status -->', () => plain))
+  })
+  for (const [name, type] of Object.entries(TYPES)) {
+    app.get(`/page/${name}`, async (_request, reply) => reply.type(type).send(await read(name)))
+  }
 }

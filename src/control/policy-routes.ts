@@ -1,14 +1,12 @@
 /** What the policy has to say: the PAC file for browsers, explanations for people. */
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply } from 'fastify'
 import { PvpnError } from '../core/errors.js'
 import type { Policy, PolicyQuestion } from '../gateway/contract.js'
-import { type GuardOptions, holdsToken } from './guard.js'
+import { type OwnerOptions, ownerOnly } from './owner.js'
 import * as schemas from './schemas.js'
 
-export interface PolicyRoutesOptions {
+export interface PolicyRoutesOptions extends OwnerOptions {
   readonly policy: Policy
-  /** Undefined: the control socket. */
-  readonly guardOf: (request: FastifyRequest) => GuardOptions | undefined
 }
 
 export function addPolicy(app: FastifyInstance, { policy, guardOf }: PolicyRoutesOptions): void {
@@ -22,12 +20,7 @@ export function addPolicy(app: FastifyInstance, { policy, guardOf }: PolicyRoute
     })
   }
   // Who talks to whom is the owner's to know, and a question may start an environment: not every local user's.
-  const needsToken = async (request: FastifyRequest, reply: FastifyReply) => {
-    const guarded = guardOf(request)
-    if (guarded === undefined || holdsToken(request.headers, guarded)) return
-    reply.header('www-authenticate', 'Bearer realm="pvpn"')
-    return fail(reply, 401, 'ERR_AUTH', 'this needs the bearer token')
-  }
+  const needsToken = ownerOnly(guardOf)
   app.get<{ Querystring: Omit<PolicyQuestion, 'port'> & { port: string } }>(
     '/api/v1/policy/explain',
     {

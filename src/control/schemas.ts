@@ -1,27 +1,24 @@
-/** JSON schemas of the API: they validate requests, serialise answers and describe both in openapi.json. */
+/** Schemas of the API: they validate requests, serialise answers and describe both in openapi.json. */
+import { type Static, type TSchema, Type } from '@sinclair/typebox'
 import { WAIT_MOST } from './limits.js'
 
-const text = { type: 'string' } as const
-const count = { type: 'integer', minimum: 0 } as const
-const texts = { type: 'array', items: text } as const
-const textOrNull = { type: ['string', 'null'] } as const
+const text = Type.String()
+const count = Type.Integer({ minimum: 0 })
+const texts = Type.Array(text)
+/** JSON schema's short form of "this or null": fastify's serialiser takes it without a second look. */
+const orNull = <T extends TSchema>({ type, ...schema }: T) =>
+  Type.Unsafe<Static<T> | null>({ ...schema, type: [type, 'null'] })
+const textOrNull = orNull(text)
 
-const object = <P extends Record<string, object>>(properties: P) => ({
-  type: 'object' as const,
-  required: Object.keys(properties),
-  properties,
-})
-
-const error = {
-  anyOf: [object({ code: text, message: text }), { type: 'null' }],
-}
-
-export const environmentStatus = object({
+export const environmentStatus = Type.Object({
   name: text,
-  state: { type: 'string', enum: ['stopped', 'starting', 'up', 'down', 'failed'] },
-  error,
-  pid: { type: ['integer', 'null'] },
-  tunnel: object({
+  state: Type.Unsafe<'stopped' | 'starting' | 'up' | 'down' | 'failed'>({
+    type: 'string',
+    enum: ['stopped', 'starting', 'up', 'down', 'failed'],
+  }),
+  error: Type.Union([Type.Object({ code: text, message: text }), Type.Null()]),
+  pid: orNull(count),
+  tunnel: Type.Object({
     type: text,
     endpoint: textOrNull,
     since: textOrNull,
@@ -30,61 +27,86 @@ export const environmentStatus = object({
     bytesOut: count,
   }),
   addresses: texts,
-  mtu: { type: ['integer', 'null'] },
-  dns: object({ servers: texts, search: texts }),
-  listen: object({ proxy: texts, dns: texts }),
+  mtu: orNull(count),
+  dns: Type.Object({ servers: texts, search: texts }),
+  listen: Type.Object({ proxy: texts, dns: texts }),
   connections: count,
 })
 
-export const gatewayStatus = object({
+export const gatewayStatus = Type.Object({
   version: text,
   pid: count,
   control: textOrNull,
   policy: textOrNull,
-  environments: { type: 'array', items: environmentStatus },
+  environments: Type.Array(environmentStatus),
 })
 
-const explanation = {
+export const environmentActivity = Type.Object({
+  connections: Type.Array(
+    Type.Object({
+      id: count,
+      program: textOrNull,
+      user: textOrNull,
+      protocol: textOrNull,
+      target: textOrNull,
+      age: Type.Integer({ minimum: 0, description: 'seconds' }),
+      bytesOut: count,
+      bytesIn: count,
+    }),
+    { description: 'the busiest, at most 100' },
+  ),
+  total: count,
+  failures: Type.Array(
+    Type.Object({
+      at: text,
+      code: text,
+      message: text,
+      target: textOrNull,
+      hint: textOrNull,
+      times: count,
+    }),
+    { description: 'the newest first' },
+  ),
+})
+
+const explanation = Type.Object({
   target: text,
   environment: textOrNull,
   host: text,
-  by: { type: 'string', enum: ['rule', 'name', 'default'] },
+  by: Type.Unsafe<'rule' | 'name' | 'default'>({
+    type: 'string',
+    enum: ['rule', 'name', 'default'],
+  }),
   rule: textOrNull,
   reason: textOrNull,
-  consulted: {
-    type: 'array',
-    items: object({ environment: text, addresses: texts, rule: text }),
-  },
-}
+  consulted: Type.Array(Type.Object({ environment: text, addresses: texts, rule: text })),
+})
 
-export const policyExplanation = object(explanation)
+export const policyExplanation = explanation
 
-export const policyDecisions = {
-  type: 'array',
-  items: object({
+export const policyDecisions = Type.Array(
+  Type.Object({
     at: text,
-    took: { type: 'number' },
+    took: Type.Number({ description: 'milliseconds' }),
     client: text,
     program: textOrNull,
     user: textOrNull,
-    ...explanation,
+    ...explanation.properties,
   }),
-} as const
+)
 
-export const policyQuestion = {
-  type: 'object',
-  required: ['host', 'port'],
-  additionalProperties: false,
-  properties: {
-    host: { type: 'string', minLength: 1, maxLength: 255 },
-    port: { type: 'string', pattern: '^[0-9]{1,5}$' },
-    program: { type: 'string', maxLength: 4096 },
-    user: { type: 'string', maxLength: 256 },
+export const policyQuestion = Type.Object(
+  {
+    host: Type.String({ minLength: 1, maxLength: 255 }),
+    port: Type.String({ pattern: '^[0-9]{1,5}$' }),
+    program: Type.Optional(Type.String({ maxLength: 4096 })),
+    user: Type.Optional(Type.String({ maxLength: 256 })),
   },
-} as const
+  { additionalProperties: false },
+)
 
-export const reloadReport = object({
-  ok: { type: 'boolean' },
+export const reloadReport = Type.Object({
+  ok: Type.Boolean(),
   problems: texts,
   warnings: texts,
   started: texts,
@@ -94,31 +116,53 @@ export const reloadReport = object({
   unchanged: texts,
 })
 
-export const failure = object({
-  error: {
-    type: 'object',
-    required: ['code', 'message'],
-    properties: { code: text, message: text, known: texts },
-  },
+export const failure = Type.Object({
+  error: Type.Object({ code: text, message: text, known: Type.Optional(texts) }),
 })
 
-export const nameParameter = {
-  type: 'object',
-  required: ['name'],
-  properties: { name: { type: 'string', pattern: '^[a-z0-9][a-z0-9-]{0,31}$' } },
-} as const
+const name = Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,31}$' })
+export const nameParameter = Type.Object({ name })
 
-export const actionBody = {
-  type: ['object', 'null'],
-  additionalProperties: false,
-  properties: {
-    wait: {
-      type: 'number',
+/** A body may be left out. */
+const body = (properties: Record<string, TSchema>) =>
+  Type.Unsafe<object | null>({
+    ...Type.Object(properties, { additionalProperties: false }),
+    type: ['object', 'null'],
+  })
+
+export const actionBody = body({
+  wait: Type.Optional(
+    Type.Number({
       minimum: 0,
       maximum: WAIT_MOST,
       description: 'seconds to wait until the environment is up or says why not',
-    },
-  },
-} as const
+    }),
+  ),
+})
 
-export const empty = { type: ['object', 'null'], additionalProperties: false } as const
+export const empty = body({})
+
+export const eventsQuestion = Type.Object(
+  {
+    live: Type.Optional(
+      Type.Unsafe<'true'>({
+        type: 'string',
+        enum: ['true'],
+        description: 'the whole status every second',
+      }),
+    ),
+    activity: Type.Optional(
+      Type.String({ ...name, description: "this environment's activity too; needs the token" }),
+    ),
+  },
+  { additionalProperties: false },
+)
+
+export const signIn = Type.Object(
+  { token: Type.String({ minLength: 1, maxLength: 256 }) },
+  { additionalProperties: false },
+)
+
+export const session = Type.Object({
+  signedIn: Type.Boolean({ description: 'may this browser change things and see connections?' }),
+})

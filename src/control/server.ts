@@ -8,7 +8,7 @@ import { formatHostPort } from '../core/ip.js'
 import type { ListenAddress } from '../core/options.js'
 import type { Gateway, Policy } from '../gateway/contract.js'
 import { controlApp } from './app.js'
-import type { GuardOptions } from './guard.js'
+import type { GuardOptions } from './credentials.js'
 import * as limits from './limits.js'
 
 export interface ControlServerOptions {

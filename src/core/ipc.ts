@@ -17,6 +17,7 @@
  * A terminal's Ctrl-C and hang-up reach the whole process group: the environment's process ignores
  * SIGINT and SIGHUP, the gateway tells it what to do. It writes nothing to stdout; stderr is its log.
  */
+import type { EnvironmentActivity } from './activity.js'
 import type { HandedConnection } from './admission.js'
 import type { EnvironmentState, EnvironmentStatus } from './environment.js'
 import type { LogLevel } from './log.js'
@@ -40,6 +41,8 @@ export type ToEnvironment =
   | ({ readonly kind: 'connection' } & HandedConnection)
   /** Which addresses has the name inside? Answer with an `addresses` of the same id. */
   | { readonly kind: 'resolve'; readonly id: number; readonly host: string }
+  /** Somebody looks: answer with an `activity` of the same id. */
+  | { readonly kind: 'activity'; readonly id: number }
 
 /** What metrics need beyond the status; cumulative since the process began. */
 export interface EnvironmentFigures {
@@ -74,6 +77,7 @@ export type FromEnvironment =
       readonly addresses: readonly string[]
       readonly error?: { readonly code: string; readonly message: string }
     }
+  | { readonly kind: 'activity'; readonly id: number; readonly activity: EnvironmentActivity }
   | {
       readonly kind: 'status'
       readonly id: number

@@ -1,5 +1,6 @@
 /** The gateway as control API, commands and tests see it. */
 import type { Socket } from 'node:net'
+import type { EnvironmentActivity } from '../core/activity.js'
 import type { HandedConnection } from '../core/admission.js'
 import type { EnvironmentState, EnvironmentStatus } from '../core/environment.js'
 import type { EnvironmentFigures } from '../core/ipc.js'
@@ -63,6 +64,8 @@ export interface Gateway {
   status(): Promise<GatewayStatus>
   readings(): Promise<readonly EnvironmentReading[]>
   environment(name: string): Promise<EnvironmentStatus | undefined>
+  /** What goes on in it just now, and what failed last. Undefined: no such environment. */
+  activity(name: string): Promise<EnvironmentActivity | undefined>
   /** Undefined: no such environment. Waits up to `wait` ms until it is up or says why not (`stop` always waits for the end). */
   act(name: string, action: Action, wait: number): Promise<EnvironmentStatus | undefined>
   reload(): Promise<ReloadReport>

@@ -1,6 +1,7 @@
 /** One environment's process: messages over its IPC channel, status queries, heartbeat, end. */
 import { type ChildProcess, fork } from 'node:child_process'
 import type { Socket } from 'node:net'
+import type { EnvironmentActivity } from '../core/activity.js'
 import type { HandedConnection } from '../core/admission.js'
 import type { EnvironmentState, EnvironmentStatus } from '../core/environment.js'
 import { type ErrorCode, PvpnError } from '../core/errors.js'
@@ -29,6 +30,12 @@ interface Query {
   readonly resolve: (answer: StatusAnswer | undefined) => void
 }
 
+interface Look {
+  readonly timer: NodeJS.Timeout
+  readonly promise: Promise<EnvironmentActivity | undefined>
+  readonly resolve: (activity: EnvironmentActivity | undefined) => void
+}
+
 interface Resolving {
   readonly timer: NodeJS.Timeout
   readonly resolve: (addresses: readonly string[]) => void
@@ -46,6 +53,8 @@ export class EnvironmentProcess {
   /** Sockets on their way. */
   readonly #handovers = new Set<Socket>()
   #missed = 0
+  /** The question about activity that travels, and its askers' answer. */
+  #look: Look | undefined
   /** The latest answer, however old. */
   last: StatusAnswer | undefined
 
@@ -144,6 +153,18 @@ export class EnvironmentProcess {
     })
   }
 
+  /** What goes on, or undefined when it does not answer within STATUS_TIMEOUT. Askers at the same time share an answer. */
+  activity(): Promise<EnvironmentActivity | undefined> {
+    if (this.#ended || !this.#child.connected) return Promise.resolve(undefined)
+    if (this.#look === undefined) {
+      const { promise, resolve } = withResolvers<EnvironmentActivity | undefined>()
+      const timer = setTimeout(() => this.#seen(undefined), STATUS_TIMEOUT)
+      this.#look = { timer, promise, resolve }
+      this.#send({ kind: 'activity', id: ++this.#queryId })
+    }
+    return this.#look.promise
+  }
+
   /** Asks for a sign of life. The result is how many times in a row, before this one, there was none. */
   heartbeat(): number {
     const missed = this.#missed++
@@ -175,9 +196,18 @@ export class EnvironmentProcess {
       case 'addresses':
         this.#resolved(message)
         break
+      case 'activity':
+        this.#seen(message.activity)
+        break
       default:
         message satisfies never
     }
+  }
+
+  #seen(activity: EnvironmentActivity | undefined): void {
+    clearTimeout(this.#look?.timer)
+    this.#look?.resolve(activity)
+    this.#look = undefined
   }
 
   #resolved({ id, addresses, error }: FromEnvironment & { kind: 'addresses' }): void {
@@ -202,6 +232,7 @@ export class EnvironmentProcess {
     this.#ended = true
     for (const query of this.#queries) settle(query, undefined)
     this.#queries = []
+    this.#seen(undefined)
     for (const { timer, reject } of this.#resolving.values()) {
       clearTimeout(timer)
       reject(new PvpnError('ERR_DOWN', `its process ended (${how})`))
@@ -216,4 +247,13 @@ export class EnvironmentProcess {
 function settle(query: Query, answer: StatusAnswer | undefined): void {
   clearTimeout(query.timer)
   query.resolve(answer)
+}
+
+/** Promise.withResolvers, which Node 20 lacks. */
+function withResolvers<T>(): { promise: Promise<T>; resolve: (value: T) => void } {
+  let resolve: (value: T) => void = () => {}
+  const promise = new Promise<T>((settled) => {
+    resolve = settled
+  })
+  return { promise, resolve }
 }

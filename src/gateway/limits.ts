@@ -42,5 +42,7 @@ export const SETTLE_MOST = 60_000
 export const EVENT_LISTENERS = 64
 /** Names of by-name requests that one environment's process is asked about at once for the policy. Beyond: the request fails (ERR_LIMIT). */
 export const RESOLVING_MOST = 256
+/** Failures of one environment as a whole (no tunnel, no process) that are remembered. Beyond: the oldest is forgotten. */
+export const FAILURES_KEPT = 8
 /** Decisions of the policy port that are remembered for `pvpn explain --last`. Beyond: the oldest is forgotten. */
 export const DECISIONS_KEPT = 256

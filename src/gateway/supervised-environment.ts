@@ -12,6 +12,7 @@
  * In every phase but `running` the gateway holds the proxy ports (with `on-demand`: always).
  */
 import type { Socket } from 'node:net'
+import type { EnvironmentActivity } from '../core/activity.js'
 import type { HandedConnection } from '../core/admission.js'
 import type { EnvironmentState, EnvironmentStatus } from '../core/environment.js'
 import { type ErrorCode, PvpnError } from '../core/errors.js'
@@ -209,6 +210,11 @@ export class SupervisedEnvironment {
       status: withError(base, this.#options, this.#state, this.#error),
       figures: answer?.figures,
     }
+  }
+
+  /** Undefined without a process, or when it does not answer. */
+  async activity(): Promise<EnvironmentActivity | undefined> {
+    return this.#phase === 'running' ? this.#process?.activity() : undefined
   }
 
   /** One sign of life is asked for; a process that owes too many is killed. */

@@ -1,10 +1,12 @@
 /** All environments of one gateway: starting, watching, reloading and stopping their processes. */
 import type { Socket } from 'node:net'
+import { type EnvironmentActivity, FailureRing } from '../core/activity.js'
 import type { HandedConnection } from '../core/admission.js'
 import type { EnvironmentStatus } from '../core/environment.js'
 import { PvpnError } from '../core/errors.js'
 import { formatListenAddress } from '../core/listen-address.js'
 import type { GatewayOptions } from '../core/options.js'
+import { remedy } from '../core/remedy.js'
 import type {
   Action,
   EnvironmentReading,
@@ -13,8 +15,9 @@ import type {
   GatewayStatus,
   LoadedConfiguration,
   ReloadReport,
+  StatusError,
 } from './contract.js'
-import { EVENT_LISTENERS, SETTLE_MOST } from './limits.js'
+import { EVENT_LISTENERS, FAILURES_KEPT, SETTLE_MOST } from './limits.js'
 import type { PolicyEnvironments } from './policy-port.js'
 import { reloadPlan } from './reload-plan.js'
 import { SupervisedEnvironment, type SupervisionOptions } from './supervised-environment.js'
@@ -35,6 +38,7 @@ export class Supervisor implements Gateway, PolicyEnvironments {
   readonly #options: SupervisorOptions
   readonly #environments = new Map<string, SupervisedEnvironment>()
   readonly #listeners = new Set<(event: GatewayEvent) => void>()
+  readonly #failures = new Map<string, FailureRing>()
   #configuration: GatewayOptions
   #heartbeat: NodeJS.Timeout | undefined
   /** Actions and reloads run one after the other. */
@@ -96,6 +100,15 @@ export class Supervisor implements Gateway, PolicyEnvironments {
 
   async environment(name: string): Promise<EnvironmentStatus | undefined> {
     return this.#environments.get(name)?.status()
+  }
+
+  async activity(name: string): Promise<EnvironmentActivity | undefined> {
+    const environment = this.#environments.get(name)
+    if (environment === undefined) return undefined
+    const seen = await environment.activity()
+    const own = this.#failures.get(name)?.list ?? []
+    const failures = [...own, ...(seen?.failures ?? [])].sort((a, b) => (a.at < b.at ? 1 : -1))
+    return { connections: seen?.connections ?? [], total: seen?.total ?? 0, failures }
   }
 
   async act(name: string, action: Action, wait: number): Promise<EnvironmentStatus | undefined> {
@@ -164,7 +177,10 @@ export class Supervisor implements Gateway, PolicyEnvironments {
       }),
       ...changed.map(({ environment }) => environment.stop()),
     ])
-    for (const name of plan.removed) this.#environments.delete(name)
+    for (const name of plan.removed) {
+      this.#environments.delete(name)
+      this.#failures.delete(name)
+    }
     for (const { environment, options, wanted } of changed) {
       void environment.reconfigure(options)
       if (wanted && !this.#stopping) environment.start()
@@ -199,11 +215,19 @@ export class Supervisor implements Gateway, PolicyEnvironments {
       const { name, state, error } = environment
       const { through } = environment.options
       if (state === 'starting' && through !== undefined) this.#environments.get(through)?.wake()
+      if (error !== null) this.#remember(name, error)
       const listen = environment.options.listen.map(formatListenAddress)
       this.#emit({ kind: 'state', environment: name, state, error, listen })
     }
     this.#environments.set(options.name, environment)
     return environment
+  }
+
+  #remember(name: string, { code, message }: StatusError): void {
+    const ring = this.#failures.get(name) ?? new FailureRing(FAILURES_KEPT)
+    this.#failures.set(name, ring)
+    const at = new Date().toISOString()
+    ring.add({ at, code, message, target: null, hint: remedy(code, name) })
   }
 
   /** The order of the file is the order of every list. */

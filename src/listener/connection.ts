@@ -16,6 +16,8 @@ export type ProxyProtocol = 'socks4' | 'socks5' | 'http'
 export interface ConnectionInfo {
   readonly id: number
   readonly client: Endpoint
+  /** For who is at its other end. */
+  readonly socket: Socket
   readonly user: string | undefined
   /** Undefined before the first byte. */
   readonly protocol: ProxyProtocol | undefined

@@ -1,6 +1,6 @@
 /** What the protocols of a listener share: who may come in, where it goes, and how it is joined. */
 import type { Environment, Session } from '../core/environment.js'
-import { PvpnError } from '../core/errors.js'
+import { PvpnError, toPvpnError } from '../core/errors.js'
 import { formatHostPort } from '../core/ip.js'
 import type { Logger } from '../core/log.js'
 import type { ByteStream } from '../core/stream.js'
@@ -46,6 +46,7 @@ export class RoutedContext implements ListenerContext {
   associations = 0
   readonly #route: Route
   readonly #timeout: Millis
+  readonly #onFailure: ((target: Target, error: PvpnError) => void) | undefined
 
   constructor(
     options: {
@@ -53,6 +54,7 @@ export class RoutedContext implements ListenerContext {
       route: Route
       divert?: Divert
       connectTimeout: number
+      onFailure?: (target: Target, error: PvpnError) => void
       logger: Logger
     },
     authenticator: Authenticator,
@@ -62,6 +64,7 @@ export class RoutedContext implements ListenerContext {
     this.authenticator = authenticator
     this.logger = options.logger
     this.#route = options.route
+    this.#onFailure = options.onFailure
     this.#timeout = options.connectTimeout * 1000 + GRACE
   }
 
@@ -82,6 +85,17 @@ export class RoutedContext implements ListenerContext {
 
   async dial(connection: Connection, target: Target, signal: AbortSignal): Promise<ByteStream> {
     connection.target = target
+    try {
+      return await this.#dial(connection, target, signal)
+    } catch (thrown) {
+      const error = toPvpnError(thrown)
+      // Who hangs up while it waits has not failed.
+      if (error.code !== 'ERR_ABORTED') this.#onFailure?.(target, error)
+      throw thrown
+    }
+  }
+
+  async #dial(connection: Connection, target: Target, signal: AbortSignal): Promise<ByteStream> {
     checkTarget(target)
     const inside = admitted(connection, target)
     const stream = await within(

@@ -5,7 +5,7 @@ import { PvpnError } from '../core/errors.js'
 import { formatListenAddress, listenProblem } from '../core/listen-address.js'
 import type { Logger } from '../core/log.js'
 import type { ListenAddress, ProxyUser } from '../core/options.js'
-import type { Bytes, Millis } from '../core/types.js'
+import type { Bytes, Millis, Target } from '../core/types.js'
 import { type BoundListener, listenStream } from '../io/listen.js'
 import { resetSocket } from '../io/socket-reset.js'
 import type { Parsed } from '../wire/parsed.js'
@@ -43,6 +43,8 @@ export interface MixedListenerOptions {
    * listener's affair (handed to another process).
    */
   readonly onAccept?: (socket: Socket) => boolean
+  /** A connection inside was asked for in vain; the client has been told. */
+  readonly onFailure?: (target: Target, error: PvpnError) => void
 }
 
 export interface ListenerCounters {

@@ -1,6 +1,7 @@
 /** A gateway without environments behind it, and raw requests, for tests of the control API. */
 import { once } from 'node:events'
 import { connect } from 'node:net'
+import type { EnvironmentActivity } from '../../src/core/activity.js'
 import type { EnvironmentStatus } from '../../src/core/environment.js'
 import { PvpnError } from '../../src/core/errors.js'
 import type {
@@ -71,6 +72,7 @@ export class FakeGateway implements Gateway {
   readonly policy = new FakePolicy()
   readonly names = ['office', 'site']
   readonly calls: string[] = []
+  looks = 0
   ready = true
   report: ReloadReport = {
     ok: true,
@@ -91,6 +93,11 @@ export class FakeGateway implements Gateway {
   async status() {
     const environments = this.names.map(environmentStatus)
     return { version: '1.2.3', pid: 1, control: '127.0.0.1:1090', policy: null, environments }
+  }
+
+  async activity(name: string): Promise<EnvironmentActivity | undefined> {
+    this.looks++
+    return this.names.includes(name) ? ACTIVITY : undefined
   }
 
   async readings() {
@@ -136,4 +143,30 @@ export async function raw(to: { port: number } | { path: string }, text: string)
   socket.write(text)
   await once(socket, 'close')
   return answer
+}
+
+export const ACTIVITY: EnvironmentActivity = {
+  connections: [
+    {
+      id: 1000,
+      program: '/usr/bin/git',
+      user: null,
+      protocol: 'socks5',
+      target: 'git.office.example:443',
+      age: 12,
+      bytesOut: 1200,
+      bytesIn: 3_400_000,
+    },
+  ],
+  total: 1,
+  failures: [
+    {
+      at: '2026-01-01T00:00:00.000Z',
+      code: 'ERR_REFUSED',
+      message: '192.168.11.10:81: connection refused',
+      target: '192.168.11.10:81',
+      hint: 'The host is there, but nothing listens on this port.',
+      times: 3,
+    },
+  ],
 }

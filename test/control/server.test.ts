@@ -96,6 +96,7 @@ t.test('control port shows status, one environment, pages and the API', async (t
   t.same(Object.keys(api.paths).sort(), [
     '/api/v1/environments',
     '/api/v1/environments/{name}',
+    '/api/v1/environments/{name}/activity',
     '/api/v1/environments/{name}/restart',
     '/api/v1/environments/{name}/start',
     '/api/v1/environments/{name}/stop',
@@ -103,6 +104,7 @@ t.test('control port shows status, one environment, pages and the API', async (t
     '/api/v1/policy/decisions',
     '/api/v1/policy/explain',
     '/api/v1/reload',
+    '/api/v1/session',
   ])
 })
 

@@ -3,6 +3,7 @@
  * clients with `NAME PID HOW` and echoes, and does what a client's line or its own name says.
  */
 import { createServer, type Server, type Socket } from 'node:net'
+import type { RecentFailure } from '../../src/core/activity.js'
 import type { EnvironmentStatus } from '../../src/core/environment.js'
 import type { FromEnvironment, ToEnvironment } from '../../src/core/ipc.js'
 import type { EnvironmentOptions } from '../../src/core/options.js'
@@ -10,6 +11,14 @@ import type { EnvironmentOptions } from '../../src/core/options.js'
 const name = process.argv[2] ?? ''
 const servers: Server[] = []
 let status: EnvironmentStatus | undefined
+const FAILURE: RecentFailure = {
+  at: '2026-01-01T00:00:00.000Z',
+  code: 'ERR_REFUSED',
+  message: 'connection refused',
+  target: '192.168.11.10:81',
+  hint: null,
+  times: 1,
+}
 
 function tell(message: FromEnvironment): void {
   process.send?.(message)
@@ -127,6 +136,14 @@ process.on('message', (message: ToEnvironment, socket: Socket | undefined) => {
       else tell({ kind: 'addresses', id, addresses: host === 'db.example' ? ['10.20.0.7'] : [] })
       break
     }
+    case 'activity':
+      if (name.startsWith('silent')) break
+      tell({
+        kind: 'activity',
+        id: message.id,
+        activity: { connections: [], total: 2, failures: [FAILURE] },
+      })
+      break
     default:
       message satisfies never
   }

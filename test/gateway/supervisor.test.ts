@@ -236,3 +236,19 @@ t.test('the port is never without an owner for long', async (t) => {
   t.comment(`longest gap ${Math.round(longest)} ms`)
   t.ok(longest < 2000)
 })
+
+t.test('activity shows what an environment tells, and its own failures before it', async (t) => {
+  const [a, b] = [await freePort(), await freePort()]
+  const h = started(t, [environmentOptions('a', a), environmentOptions('wrong', b)])
+  await Promise.all([h.state('a', 'up'), h.state('wrong', 'failed')])
+  const [one, two] = await Promise.all([h.supervisor.activity('a'), h.supervisor.activity('a')])
+  t.equal(one?.total, 2)
+  t.same(one?.failures[0]?.target, '192.168.11.10:81')
+  t.same(two, one, 'who asks at the same time gets the same answer')
+  const wrong = await h.supervisor.activity('wrong')
+  t.equal(wrong?.failures[0]?.message, 'wrong password')
+  t.match(wrong?.failures[0]?.hint, /endpoint/, 'with what to do')
+  await h.supervisor.act('a', 'stop', 0)
+  t.equal((await h.supervisor.activity('a'))?.total, 0, 'nothing is open where no process is')
+  t.equal(await h.supervisor.activity('none'), undefined)
+})

@@ -1,0 +1,25 @@
+/** What a person can do about an environment that is not up, by the code of its error. */
+const REMEDIES: Readonly<Record<string, string>> = {
+  ERR_AUTH: 'Check user name, password and keys in the configuration, then: pvpn reload',
+  ERR_CONFIG: 'Correct the configuration or end the other program, then: pvpn restart ENV',
+  ERR_DENIED: 'The far side refuses: ask whoever runs that network.',
+  ERR_DOWN: 'Start it: pvpn start ENV',
+  ERR_HOST_UNREACHABLE: 'Is this machine online, and the endpoint right? It goes on trying.',
+  ERR_INTERNAL: 'The log of `pvpn up` says more. It is started again by itself.',
+  ERR_LIMIT: 'End programs that hold many connections or files. It goes on trying.',
+  ERR_NAME:
+    'Is the endpoint spelled right, and does this machine resolve names? It goes on trying.',
+  ERR_NET_UNREACHABLE: 'Is this machine online? It goes on trying.',
+  ERR_PROTOCOL: 'Is the endpoint the VPN server of this configuration? It goes on trying.',
+  ERR_REFUSED:
+    'The host is there, but no VPN server listens: check the port of the endpoint. It goes on trying.',
+  ERR_RESOLVER:
+    'This machine cannot resolve the name of the endpoint: is it online? It goes on trying.',
+  ERR_TIMEOUT:
+    'Is the endpoint right, does UDP get there, do the keys fit (a WireGuard server is silent to keys that it does not know)? It goes on trying.',
+}
+
+/** One sentence for the environment called `name`; null where nothing sure can be said. */
+export function remedy(code: string, name: string): string | null {
+  return REMEDIES[code]?.replace('ENV', name) ?? null
+}
