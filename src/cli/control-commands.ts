@@ -4,6 +4,7 @@ import { didYouMean } from '../config/nearest.js'
 import { quote } from '../config/problem.js'
 import type { EnvironmentStatus } from '../core/environment.js'
 import { PvpnError } from '../core/errors.js'
+import type { Answers } from '../core/question.js'
 import type { Action, GatewayStatus, ReloadReport } from '../gateway/contract.js'
 import { askGateway, type ControlAnswer } from '../io/control-client.js'
 import { runtimeFolder } from '../io/runtime-folder.js'
@@ -51,6 +52,17 @@ export async function act(name: string, action: Action): Promise<EnvironmentStat
     )
   }
   return accepted(answer) as EnvironmentStatus
+}
+
+/** What a person said to what it asks; waits as `act`. */
+export async function answer(name: string, answers: Answers): Promise<EnvironmentStatus> {
+  const answered = await askGateway(runtimeFolder(), {
+    method: 'POST',
+    path: `/api/v1/environments/${encodeURIComponent(name)}/answers`,
+    body: { answers, wait: WAIT_FOR_START },
+    timeout: WAIT_FOR_START * 1000 + ANSWER_TIMEOUT,
+  })
+  return accepted(answered) as EnvironmentStatus
 }
 
 export async function reload(): Promise<ReloadReport> {

@@ -1,6 +1,7 @@
-/** `pvpn start|stop|restart ENV` are one command with three names. */
+/** `pvpn start|stop|restart ENV` are one command with three names; on a terminal the first and last ask for what is missing. */
 import type { Command } from 'commander'
 import type { Action } from '../gateway/contract.js'
+import { answerQuestions } from './answer-questions.js'
 import { addExamples, type CommandContext, type CommandModule } from './command.js'
 import { act } from './control-commands.js'
 import { oneLine } from './report.js'
@@ -11,7 +12,8 @@ export function environmentCommand(action: Action, does: string): CommandModule 
       command
         .argument('<environment>', 'its name, as in the configuration')
         .action(async (name: string) => {
-          const { state, error, listen } = await act(name, action)
+          const acted = await act(name, action)
+          const { state, error, listen } = action === 'stop' ? acted : await answerQuestions(acted)
           const done = action === 'stop' ? state === 'stopped' : state === 'up'
           const where = state === 'up' ? ` (${listen.proxy.join(', ')})` : ''
           const why = error === null ? '' : `: ${oneLine(error.message)}`

@@ -58,6 +58,9 @@ class EnvironmentProcess {
       case 'resolve':
         void this.#resolve(message.id, message.host)
         break
+      case 'answer':
+        this.#environment?.answer?.(message.answers)
+        break
       case 'activity':
         if (this.#activity === undefined) break
         send({ kind: 'activity', id: message.id, activity: this.#activity.read() })
@@ -111,6 +114,7 @@ class EnvironmentProcess {
       kind: 'state',
       state,
       error: error === undefined ? null : { code: error.code, message: error.message },
+      ...(error === undefined || error.asks.length === 0 ? {} : { asks: error.asks }),
     })
   }
 

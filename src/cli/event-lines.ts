@@ -10,7 +10,9 @@ const STATE_WIDTH = 'starting'.length
 
 /** `office  up        127.0.0.1:1081  why not`, names padded to `width`. */
 export function stateLine(event: GatewayEvent & { kind: 'state' }, width: number): string {
-  return line(event.environment, event.state, event.listen, event.error?.message, width)
+  const { environment, state, listen, error, asks } = event
+  const how = asks === true ? `; to answer: pvpn start ${environment}` : ''
+  return line(environment, state, listen, error === null ? undefined : error.message + how, width)
 }
 
 /** The line of an environment that waits for its first connection. */

@@ -18,15 +18,17 @@ export function statusTable(status: GatewayStatus, now: number): string {
       .join('  ')
       .trimEnd(),
   )
-  const errors = status.environments.flatMap(({ name, error }) =>
-    error === null ? [] : [`${name}: ${oneLine(error.message)}`, ...hint(name, error.code)],
+  const errors = status.environments.flatMap(({ name, error, asks }) =>
+    error === null
+      ? []
+      : [`${name}: ${oneLine(error.message)}`, ...hint(name, error.code, asks !== undefined)],
   )
   const policy = status.policy === null ? [] : ['', `policy port: ${status.policy}`]
   return `${[...table, ...policy, ...(errors.length > 0 ? ['', ...errors] : [])].join('\n')}\n`
 }
 
-function hint(name: string, code: string): readonly string[] {
-  const text = remedy(code, name)
+function hint(name: string, code: string, asks: boolean): readonly string[] {
+  const text = remedy(code, name, asks)
   return text === null ? [] : [`  hint: ${text}`]
 }
 

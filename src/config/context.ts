@@ -3,7 +3,7 @@ import type { ListenAddress } from '../core/options.js'
 import { parseListen } from './address.js'
 import { quote } from './problem.js'
 import type { Report } from './reader.js'
-import type { Secret, Secrets } from './secrets.js'
+import type { Secret, SecretSource } from './secrets.js'
 import { type Complain, type Spec, text } from './spec.js'
 
 export interface Context {
@@ -12,7 +12,9 @@ export interface Context {
   /** The configuration as the user would type it. */
   readonly file: string
   readonly report: Report
-  readonly secrets: Secrets
+  readonly secrets: SecretSource
+  /** For the tunnel of this environment. */
+  readonly secretsOf: (environment: string) => SecretSource
 }
 
 /** The second half of reading: run once the secrets are known. Undefined: a problem was reported. */

@@ -10,6 +10,6 @@ export function configSchema(): JsonSchema {
   return {
     $schema: 'http://json-schema.org/draft-07/schema#',
     title: 'pvpn configuration',
-    ...rootSpec({ folder: '/', file: '', report, secrets }).schema,
+    ...rootSpec({ folder: '/', file: '', report, secrets, secretsOf: () => secrets }).schema,
   }
 }

@@ -85,8 +85,15 @@ async function loadText(text: string, options: TextOptions): Promise<GatewayOpti
   }
   const absolute = resolve(path)
   const folder = dirname(absolute)
-  const secrets = new Secrets(folder, path, mode, report)
-  const context: Context = { folder, file: path, report, secrets }
+  const credentials = process.env.CREDENTIALS_DIRECTORY
+  const secrets = new Secrets(folder, path, mode, report, credentials)
+  const context: Context = {
+    folder,
+    file: path,
+    report,
+    secrets,
+    secretsOf: (environment) => secrets.of(environment),
+  }
   const finish = readRoot(source.root, new Reader(source, report), context, absolute)
   // A command may ask a person or cost money: none runs for a file that can't be used anyway.
   if (options.secrets && report.problems.length === 0) {

@@ -35,6 +35,7 @@ export class Reader {
   readonly #source: Source
   #budget = MAX_CONFIG_VALUES
   #subject = 'the file'
+  readonly #path: string[] = []
 
   constructor(source: Source, report: Report) {
     this.#source = source
@@ -56,9 +57,16 @@ export class Reader {
   under<T>(key: string, read: () => T): T {
     const before = this.#subject
     this.#subject = quote(key)
+    this.#path.push(key)
     const value = read()
+    this.#path.pop()
     this.#subject = before
     return value
+  }
+
+  /** The keys that lead to what is being read, as they were written. */
+  get path(): readonly string[] {
+    return this.#path
   }
 
   /** The node with aliases followed; undefined (and reported) when it stands for nothing or too much was read. */

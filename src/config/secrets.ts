@@ -1,8 +1,10 @@
 /**
- * Secrets: `x` in the clear, `x_file`, or `x_command`. They are collected while the file is read and
+ * Secrets: `x` in the clear, `x_file`, or `x_command`; those of a tunnel that are not written at all
+ * may stand in systemd's credentials folder as ENV.x. They are collected while the file is read and
  * resolved afterwards, all at once. No message ever holds a secret, a command or its output.
  */
 import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { decodeText, isPrivate, othersCanRead, readBounded } from './files.js'
 import { MAX_SECRET_BYTES, SECRET_COMMAND_MS } from './limits.js'
@@ -37,6 +39,9 @@ export interface Secret {
   deferred: boolean
 }
 
+/** Where the readers of sections get their secrets from. */
+export type SecretSource = Pick<Secrets, 'take'>
+
 interface Pending {
   readonly secret: Secret
   readonly owner: string
@@ -53,21 +58,43 @@ export class Secrets {
   readonly #file: string
   readonly #mode: number
   readonly #report: Report
+  readonly #credentials: string | undefined
   readonly #pending: Pending[] = []
 
-  /** `file` is the configuration as the user would type it, `mode` its permission bits. */
-  constructor(folder: string, file: string, mode: number, report: Report) {
+  /**
+   * `file` is the configuration as the user would type it, `mode` its permission bits, `credentials`
+   * the folder that systemd made for this service.
+   */
+  constructor(folder: string, file: string, mode: number, report: Report, credentials?: string) {
     this.#folder = folder
     this.#file = file
     this.#mode = mode
     this.#report = report
+    this.#credentials = credentials
+  }
+
+  /** For the tunnel of this environment: what the file does not say is looked for in the credentials folder. */
+  of(environment: string): SecretSource {
+    return {
+      take: (fields, name, owner, credential = name) => {
+        const written = this.take(fields, name, owner)
+        if (written !== undefined || credential === null) return written
+        return this.#credential(fields.place, `${environment}.${credential}`)
+      },
+    }
   }
 
   /**
    * The secret behind `name`, `name_file` or `name_command`; undefined when none was written. By
-   * `owner` a caller of `runCommands` may choose.
+   * `owner` a caller of `runCommands` may choose. `credential` is its name in the credentials folder,
+   * behind the environment's; null: it is never there.
    */
-  take(fields: Fields<Shape>, name: string, owner: string): Secret | undefined {
+  take(
+    fields: Fields<Shape>,
+    name: string,
+    owner: string,
+    _credential?: string | null,
+  ): Secret | undefined {
     const given = [name, `${name}_file`, `${name}_command`].filter((key) => fields.has(key))
     const [key] = given
     if (key === undefined) return undefined
@@ -90,6 +117,14 @@ export class Secrets {
     return secret
   }
 
+  #credential(place: Place, name: string): Secret | undefined {
+    const folder = this.#credentials
+    if (folder === undefined || !existsSync(join(folder, name))) return undefined
+    const path = join(folder, name)
+    const key = `$CREDENTIALS_DIRECTORY/${name}`
+    return { key, place, text: this.#read(place, path, { told: key, path }), deferred: false }
+  }
+
   #requirePrivate(place: Place, name: string): void {
     if (isPrivate(this.#mode)) return
     this.#report.problem(
@@ -98,14 +133,19 @@ export class Secrets {
     )
   }
 
-  #read(place: Place, path: string): string | undefined {
-    const shown = join(dirname(this.#file), path)
+  /** `shown`: what messages call the file, and where it is. */
+  #read(
+    place: Place,
+    path: string,
+    shown = { told: path, path: join(dirname(this.#file), path) },
+  ): string | undefined {
     const found = readBounded(resolve(this.#folder, path), MAX_SECRET_BYTES)
     const text = typeof found === 'string' ? undefined : decodeText(found.bytes)
-    if (typeof found === 'string') this.#report.problem(place, `${path} ${found}`)
-    else if (text === undefined) this.#report.problem(place, `${path} is not text`)
+    if (typeof found === 'string') this.#report.problem(place, `${shown.told} ${found}`)
+    else if (text === undefined) this.#report.problem(place, `${shown.told} is not text`)
     else if (othersCanRead(found.mode)) {
-      this.#report.warning(place, `others can read the secret in ${path}: chmod 600 ${shown}`)
+      const remedy = `chmod 600 ${shown.path}`
+      this.#report.warning(place, `others can read the secret in ${shown.told}: ${remedy}`)
     }
     return text === undefined ? undefined : withoutNewline(text)
   }

@@ -1,5 +1,6 @@
 /** The control API as a fastify app: routes and their schemas. Servers are in server.ts. */
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import type { Answers } from '../core/question.js'
 import type { Action, Gateway, Policy } from '../gateway/contract.js'
 import type { GuardOptions } from './credentials.js'
 import { EventStreams } from './event-stream.js'
@@ -73,7 +74,7 @@ export async function controlApp(options: ControlAppOptions): Promise<FastifyIns
       : fail(reply, status, 'ERR_INTERNAL', 'the gateway failed to answer')
   })
   app.setNotFoundHandler((_request, reply) => fail(reply, 404, 'ERR_NAME', 'no such page'))
-  addEnvironments(app, gateway)
+  addEnvironments(app, options)
   addActivity(app, options)
   addProbes(app, gateway)
   addPage(app, options)
@@ -97,7 +98,8 @@ function unknown(reply: FastifyReply, gateway: Gateway, name: string): FastifyRe
   return reply.code(404).send({ error })
 }
 
-function addEnvironments(app: FastifyInstance, gateway: Gateway): void {
+function addEnvironments(app: FastifyInstance, options: ControlAppOptions): void {
+  const { gateway } = options
   app.get(
     '/api/v1/environments',
     {
@@ -139,6 +141,7 @@ function addEnvironments(app: FastifyInstance, gateway: Gateway): void {
       },
     )
   }
+  addAnswers(app, options)
   app.post(
     '/api/v1/reload',
     {
@@ -151,6 +154,31 @@ function addEnvironments(app: FastifyInstance, gateway: Gateway): void {
     async (_request, reply) => {
       const report = await gateway.reload()
       return reply.code(report.ok ? 200 : 422).send(report)
+    },
+  )
+}
+
+/** Passwords come by the control socket alone, never over a port, whoever asks. */
+function addAnswers(app: FastifyInstance, { gateway, guardOf }: ControlAppOptions): void {
+  app.post<{ Params: { name: string }; Body: { answers: Answers; wait?: number } }>(
+    '/api/v1/environments/:name/answers',
+    {
+      onRequest: async (request, reply) => {
+        if (guardOf(request) === undefined) return
+        const message = 'answers are taken by the control socket alone: pvpn start ENV'
+        return fail(reply.header('connection', 'close'), 403, 'ERR_DENIED', message)
+      },
+      schema: {
+        summary: 'Answer what an environment asks (its `asks`); by the control socket alone',
+        params: schemas.nameParameter,
+        body: schemas.answersBody,
+        response: { 200: schemas.environmentStatus, 403: schemas.failure, 404: schemas.failure },
+      },
+    },
+    async (request, reply) => {
+      const { name } = request.params
+      const { answers, wait = 0 } = request.body
+      return (await gateway.answer(name, answers, wait * 1000)) ?? unknown(reply, gateway, name)
     },
   )
 }

@@ -26,5 +26,7 @@ export const LIVE_INTERVAL = 1_000
 export const ACTIVITY_INTERVAL = 2_000
 /** How long a browser keeps the dashboard's cookie, seconds. It is good until the gateway's next start anyway. */
 export const COOKIE_AGE = 2_592_000
+/** Characters of a question's name in an answer. Beyond: 400. */
+export const FIELD_MOST = 256
 /** Longest `wait` of a request, seconds. */
 export const WAIT_MOST = 60

@@ -1,6 +1,7 @@
 /** Schemas of the API: they validate requests, serialise answers and describe both in openapi.json. */
 import { type Static, type TSchema, Type } from '@sinclair/typebox'
-import { WAIT_MOST } from './limits.js'
+import { ANSWER_MOST, QUESTIONS_MOST } from '../core/limits.js'
+import { FIELD_MOST, WAIT_MOST } from './limits.js'
 
 const text = Type.String()
 const count = Type.Integer({ minimum: 0 })
@@ -17,6 +18,20 @@ export const environmentStatus = Type.Object({
     enum: ['stopped', 'starting', 'up', 'down', 'failed'],
   }),
   error: Type.Union([Type.Object({ code: text, message: text }), Type.Null()]),
+  asks: Type.Optional(
+    Type.Array(
+      Type.Object({
+        field: text,
+        label: text,
+        secret: Type.Boolean(),
+        once: Type.Boolean(),
+        refused: Type.Boolean(),
+        setting: Type.Optional(text),
+        choices: Type.Optional(texts),
+      }),
+      { description: 'what `pvpn start` asks a person' },
+    ),
+  ),
   pid: orNull(count),
   tunnel: Type.Object({
     type: text,
@@ -130,15 +145,25 @@ const body = (properties: Record<string, TSchema>) =>
     type: ['object', 'null'],
   })
 
-export const actionBody = body({
-  wait: Type.Optional(
-    Type.Number({
-      minimum: 0,
-      maximum: WAIT_MOST,
-      description: 'seconds to wait until the environment is up or says why not',
-    }),
-  ),
+const wait = Type.Number({
+  minimum: 0,
+  maximum: WAIT_MOST,
+  description: 'seconds to wait until the environment is up or says why not',
 })
+
+export const actionBody = body({ wait: Type.Optional(wait) })
+
+export const answersBody = Type.Object(
+  {
+    answers: Type.Record(Type.String(), Type.String({ maxLength: ANSWER_MOST }), {
+      maxProperties: QUESTIONS_MOST,
+      propertyNames: { maxLength: FIELD_MOST },
+      description: "by the question's field",
+    }),
+    wait: Type.Optional(wait),
+  },
+  { additionalProperties: false },
+)
 
 export const empty = body({})
 

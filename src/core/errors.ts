@@ -1,3 +1,5 @@
+import type { Question } from './question.js'
+
 /**
  * The closed set of failures that cross a module's border. Listeners translate them to protocol
  * replies by table, so a new code does not compile until every table knows it.
@@ -26,11 +28,18 @@ export class PvpnError extends Error {
   readonly code: ErrorCode
   /** What the reader can do about it, one sentence, when there is something. */
   readonly hint: string | undefined
+  /** What a person would have to say for it to go on; made by `askFor` of core/question.ts. */
+  readonly asks: readonly Question[]
 
-  constructor(code: ErrorCode, message: string, options?: ErrorOptions & { hint?: string }) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options?: ErrorOptions & { hint?: string; asks?: readonly Question[] },
+  ) {
     super(message, options)
     this.code = code
     this.hint = options?.hint
+    this.asks = options?.asks ?? []
   }
 }
 

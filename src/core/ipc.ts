@@ -9,7 +9,8 @@
  *      ◄──────────────────── ready
  *   lets go of the ports, start ───► binds its listeners
  *      ◄──────────────── listening
- *      ◄──────────────────── state   (again and again)
+ *      ◄──────────────────── state   (again and again; `failed` may ask something)
+ *   answer ────────────────────────► the tunnel goes on with it
  *   status ────────────────────────► also the heartbeat: unanswered for 15 s means hung, and SIGKILL
  *      ◄─────────────────── status
  *   stop ──────────────────────────► closes its listeners first, ends, exits 0
@@ -22,6 +23,7 @@ import type { HandedConnection } from './admission.js'
 import type { EnvironmentState, EnvironmentStatus } from './environment.js'
 import type { LogLevel } from './log.js'
 import type { EnvironmentOptions } from './options.js'
+import type { Answers, Question } from './question.js'
 
 export type ToEnvironment =
   /**
@@ -41,6 +43,8 @@ export type ToEnvironment =
   | ({ readonly kind: 'connection' } & HandedConnection)
   /** Which addresses has the name inside? Answer with an `addresses` of the same id. */
   | { readonly kind: 'resolve'; readonly id: number; readonly host: string }
+  /** What a person said to the questions of the last `state`. */
+  | { readonly kind: 'answer'; readonly answers: Answers }
   /** Somebody looks: answer with an `activity` of the same id. */
   | { readonly kind: 'activity'; readonly id: number }
 
@@ -69,6 +73,8 @@ export type FromEnvironment =
       readonly kind: 'state'
       readonly state: EnvironmentState
       readonly error: { readonly code: string; readonly message: string } | null
+      /** What a person would have to say for it to go on. */
+      readonly asks?: readonly Question[]
     }
   /** No addresses and no error: there is no such name. */
   | {

@@ -2,6 +2,7 @@
 import type { Environment } from './environment.js'
 import type { PvpnError } from './errors.js'
 import type { PacketBatch } from './packet-batch.js'
+import type { Answers } from './question.js'
 import type { Bytes, LinkInfo, Millis } from './types.js'
 
 export interface ManagedEnvironment extends Environment {
@@ -11,6 +12,8 @@ export interface ManagedEnvironment extends Environment {
   stop(): Promise<void>
   /** Why it is not up, or undefined. */
   readonly error: PvpnError | undefined
+  /** What a person said to the questions of `error.asks`: it tries again with that. Absent: it never asks. */
+  answer?(answers: Answers): void
   /** Undefined for tunnels without an IP layer. */
   readonly link: LinkInfo | undefined
   /** Monotonic time since which it is up; undefined when it is not. */

@@ -19,7 +19,14 @@ const REMEDIES: Readonly<Record<string, string>> = {
     'Is the endpoint right, does UDP get there, do the keys fit (a WireGuard server is silent to keys that it does not know)? It goes on trying.',
 }
 
-/** One sentence for the environment called `name`; null where nothing sure can be said. */
-export function remedy(code: string, name: string): string | null {
+/** For an environment whose tunnel asks something (core/question.ts). */
+const ASKS = 'It asks for that: pvpn start ENV'
+
+/**
+ * One sentence for the environment called `name`; null where nothing sure can be said. `asks`: a
+ * person's answer would do.
+ */
+export function remedy(code: string, name: string, asks?: boolean): string | null {
+  if (asks === true) return ASKS.replace('ENV', name)
   return REMEDIES[code]?.replace('ENV', name) ?? null
 }

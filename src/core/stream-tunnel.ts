@@ -4,13 +4,15 @@
  */
 import type { CallOptions } from './environment.js'
 import type { PvpnError } from './errors.js'
+import type { Answers } from './question.js'
 import type { ByteStream, DatagramPort, StreamListener } from './stream.js'
 import type { Millis, Target } from './types.js'
 
 export interface StreamTunnel {
   /**
    * Connects to the server where that is not done yet, and looks whether it answers. Rejects with
-   * ERR_DOWN (not now: will be tried again), or with what needs a person: ERR_AUTH, ERR_CONFIG.
+   * ERR_DOWN (not now: will be tried again), or with what needs a person: ERR_AUTH, ERR_CONFIG; an
+   * error of `askFor` (core/question.ts) puts its questions to one.
    */
   check(options: CallOptions): Promise<void>
   /**
@@ -22,6 +24,8 @@ export interface StreamTunnel {
   bindUdp?(options: CallOptions & { readonly family: 4 | 6 }): Promise<DatagramPort>
   /** A TCP port of the far side that accepts connections; absent: the protocol can't. */
   listen?(options: { readonly port: number }): Promise<StreamListener>
+  /** What a person said to the questions of the last error; `check` follows. Absent: it never asks. */
+  answer?(answers: Answers): void
   /** Ends what the tunnel keeps open; streams that were dialled are their owners'. */
   close(): void
   /** The connection to the server has ended by itself; only for tunnels that keep one. */

@@ -4,6 +4,7 @@
  */
 import type { PvpnError } from './errors.js'
 import type { PacketBatch } from './packet-batch.js'
+import type { Answers } from './question.js'
 import type { LinkInfo, Millis } from './types.js'
 
 /** What has happened; taken with `takeEvent` after each call until undefined. */
@@ -11,7 +12,7 @@ export type TunnelEvent =
   | { readonly kind: 'up'; readonly link: LinkInfo } // may repeat with a new address
   | { readonly kind: 'down'; readonly error: PvpnError } // was up; goes on trying
   | { readonly kind: 'trying'; readonly error: PvpnError } // not up yet; what was tried and did not work
-  | { readonly kind: 'failed'; readonly error: PvpnError } // needs a person
+  | { readonly kind: 'failed'; readonly error: PvpnError } // needs a person; `error.asks` (core/question.ts): their answers
   | { readonly kind: 'resolve'; readonly host: string; readonly port: number; readonly id: number } // answer with `resolved`
 
 export interface TunnelCounters {
@@ -42,6 +43,12 @@ export interface PacketTunnel {
   takeEvent(): TunnelEvent | undefined
   /** The answer to a `resolve` event: socket addresses (core/socket-address codec), none when the name did not resolve. */
   resolved(id: number, addresses: readonly Uint8Array[], now: Millis): void
+  /**
+   * What a person said to the questions of a `failed` event: the tunnel goes on with it, from where it
+   * stands or anew. An answer may be missing or of a field not asked for; then it asks again. Absent:
+   * it never asks.
+   */
+  answer?(answers: Answers, now: Millis): void
   /** Would this destination go anywhere? False: no peer's AllowedIPs has it (so: network unreachable, at once). */
   routes(address: Uint8Array): boolean
   readonly counters: TunnelCounters

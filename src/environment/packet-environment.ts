@@ -14,6 +14,7 @@ import type {
   TunnelStatus,
 } from '../core/managed-environment.js'
 import type { DnsOptions } from '../core/options.js'
+import type { Answers } from '../core/question.js'
 import { parseSocketAddress } from '../core/socket-address.js'
 import {
   type ByteStream,
@@ -148,6 +149,13 @@ export class PacketEnvironment implements ManagedEnvironment {
     // Without an address connections are closed with ERR_DOWN, those under way too; the last turn tells them.
     this.#o.stack.configure({ ...this.#link, addresses: [] }, this.#o.clock.now())
     this.#driver.close()
+  }
+
+  answer(answers: Answers): void {
+    if (this.state !== 'failed' || this.#o.tunnel.answer === undefined) return
+    this.#states.starting()
+    this.#o.tunnel.answer(answers, this.#o.clock.now())
+    this.#driver.wake()
   }
 
   async dial(target: Target, options: CallOptions = {}): Promise<ByteStream> {

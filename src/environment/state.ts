@@ -61,7 +61,7 @@ export class StateMachine {
   /** The error for a program that asks an environment which is not up. */
   refusal(name: string): PvpnError {
     const why = this.#error === undefined ? '' : `: ${this.#error.message}`
-    const hint = this.#error?.hint ?? `see: pvpn status`
+    const hint = this.#error?.hint?.replace(/\bENV\b/, name) ?? `see: pvpn status`
     return new PvpnError('ERR_DOWN', `environment "${name}" is not up (${this.#state})${why}`, {
       hint,
     })

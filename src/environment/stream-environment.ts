@@ -8,6 +8,7 @@ import { parseIp } from '../core/ip.js'
 import type { Logger } from '../core/log.js'
 import type { ManagedEnvironment, PacketCounts, TunnelStatus } from '../core/managed-environment.js'
 import type { DnsOptions } from '../core/options.js'
+import type { Answers } from '../core/question.js'
 import type { ByteStream, DatagramPort, StreamListener } from '../core/stream.js'
 import type { StreamTunnel } from '../core/stream-tunnel.js'
 import type { Bytes, Clock, Endpoint, LinkInfo, Millis, Random, Target } from '../core/types.js'
@@ -113,6 +114,13 @@ export class StreamEnvironment implements ManagedEnvironment {
     this.#resolver.close()
     this.#endStreams()
     this.#o.tunnel.close()
+  }
+
+  answer(answers: Answers): void {
+    if (this.state !== 'failed' || this.#o.tunnel.answer === undefined) return
+    this.#states.starting()
+    this.#o.tunnel.answer(answers)
+    this.#check()
   }
 
   async dial(target: Target, options: CallOptions = {}): Promise<ByteStream> {

@@ -5,6 +5,7 @@ import type { HandedConnection } from '../core/admission.js'
 import type { EnvironmentState, EnvironmentStatus } from '../core/environment.js'
 import type { EnvironmentFigures } from '../core/ipc.js'
 import type { EnvironmentOptions, GatewayOptions } from '../core/options.js'
+import type { Answers } from '../core/question.js'
 import type { Explanation } from '../policy/explain.js'
 
 export interface StatusError {
@@ -45,6 +46,8 @@ export type GatewayEvent =
       readonly error: StatusError | null
       /** Its proxy ports. */
       readonly listen: readonly string[]
+      /** A person's answers are needed (`pvpn start` asks). */
+      readonly asks?: true
     }
   | { readonly kind: 'reload'; readonly report: ReloadReport }
 
@@ -68,6 +71,11 @@ export interface Gateway {
   activity(name: string): Promise<EnvironmentActivity | undefined>
   /** Undefined: no such environment. Waits up to `wait` ms until it is up or says why not (`stop` always waits for the end). */
   act(name: string, action: Action, wait: number): Promise<EnvironmentStatus | undefined>
+  /**
+   * What a person said to the questions of an environment (`asks` of its status). Undefined: no such
+   * environment. Waits as `act`.
+   */
+  answer(name: string, answers: Answers, wait: number): Promise<EnvironmentStatus | undefined>
   reload(): Promise<ReloadReport>
   /** Is every environment up that should be? One that waits for its first connection or was stopped does not count. */
   readonly ready: boolean

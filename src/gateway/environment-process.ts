@@ -8,13 +8,14 @@ import { type ErrorCode, PvpnError } from '../core/errors.js'
 import type { EnvironmentFigures, FromEnvironment, ToEnvironment } from '../core/ipc.js'
 import type { LogLevel } from '../core/log.js'
 import type { EnvironmentOptions } from '../core/options.js'
+import type { Answers, Question } from '../core/question.js'
 import type { StatusError } from './contract.js'
 import { ENVIRONMENT_HEAP_MIB, HANDOVER_PENDING, RESOLVING_MOST, STATUS_TIMEOUT } from './limits.js'
 
 export interface ProcessEvents {
   onReady(): void
   onListening(error: StatusError | undefined): void
-  onState(state: EnvironmentState, error: StatusError | null): void
+  onState(state: EnvironmentState, error: StatusError | null, asks: readonly Question[]): void
   /** Last event, once. `how` in words: `exit code 1`, `signal SIGKILL`. */
   onEnd(how: string): void
 }
@@ -86,6 +87,10 @@ export class EnvironmentProcess {
 
   start(options: EnvironmentOptions, logLevel: LogLevel): void {
     this.#send({ kind: 'start', options, logLevel })
+  }
+
+  answer(answers: Answers): void {
+    this.#send({ kind: 'answer', answers })
   }
 
   stop(): void {
@@ -188,7 +193,7 @@ export class EnvironmentProcess {
         this.#events.onListening(message.error)
         break
       case 'state':
-        this.#events.onState(message.state, message.error)
+        this.#events.onState(message.state, message.error, message.asks ?? [])
         break
       case 'status':
         this.#answer(message)

@@ -3,6 +3,7 @@ import type { EnvironmentState, EnvironmentStatus } from '../core/environment.js
 import { formatHostPort } from '../core/ip.js'
 import { formatListenAddress } from '../core/listen-address.js'
 import type { EnvironmentOptions } from '../core/options.js'
+import type { Question } from '../core/question.js'
 import type { StatusError } from './contract.js'
 
 /** What the options alone tell. */
@@ -37,16 +38,29 @@ export function statusWithoutProcess(
   }
 }
 
+/** What the gateway knows better than the process. */
+export interface Shown {
+  readonly state: EnvironmentState
+  readonly error: StatusError | null
+  readonly asks: readonly Question[]
+}
+
 /** The gateway's own view of state and error on top; an on-demand environment's ports are the gateway's. */
 export function withError(
   status: EnvironmentStatus,
   options: EnvironmentOptions,
-  state: EnvironmentState,
-  error: StatusError | null,
+  { state, error, asks }: Shown,
 ): EnvironmentStatus {
   const proxy =
     options.start === 'on-demand' ? options.listen.map(formatListenAddress) : status.listen.proxy
-  return { ...status, state, error, listen: { proxy, dns: status.listen.dns } }
+  const { asks: _, ...rest } = status
+  return {
+    ...rest,
+    state,
+    error,
+    ...(asks.length === 0 ? {} : { asks }),
+    listen: { proxy, dns: status.listen.dns },
+  }
 }
 
 function configuredEndpoint(options: EnvironmentOptions): string | null {

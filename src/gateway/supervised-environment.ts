@@ -12,6 +12,7 @@
  * In every phase but `running` the gateway holds the proxy ports (with `on-demand`: always).
  */
 import type { Socket } from 'node:net'
+import { isDeepStrictEqual } from 'node:util'
 import type { EnvironmentActivity } from '../core/activity.js'
 import type { HandedConnection } from '../core/admission.js'
 import type { EnvironmentState, EnvironmentStatus } from '../core/environment.js'
@@ -19,11 +20,13 @@ import { type ErrorCode, PvpnError } from '../core/errors.js'
 import type { EnvironmentFigures } from '../core/ipc.js'
 import type { Logger, LogLevel } from '../core/log.js'
 import type { EnvironmentOptions } from '../core/options.js'
+import type { Answers, Question } from '../core/question.js'
+import { Asking } from './asking.js'
 import type { StandbyAnswer, StatusError } from './contract.js'
 import { EnvironmentProcess } from './environment-process.js'
 import { StandbyClients } from './standby-clients.js'
 import { StandbyPorts } from './standby-ports.js'
-import { statusWithoutProcess, withError } from './status.js'
+import { type Shown, statusWithoutProcess, withError } from './status.js'
 import { DEFAULT_TIMINGS, type Timings } from './timings.js'
 import { Waiters } from './waiters.js'
 
@@ -49,6 +52,7 @@ export class SupervisedEnvironment {
   readonly #logger: Logger
   readonly #ports = new StandbyPorts()
   readonly #clients: StandbyClients
+  readonly #asking = new Asking()
   #phase: Phase = 'idle'
   #state: EnvironmentState = 'stopped'
   #error: StatusError | null = null
@@ -89,6 +93,11 @@ export class SupervisedEnvironment {
 
   get error(): StatusError | null {
     return this.#error
+  }
+
+  /** What its tunnel needs of a person. */
+  get asks(): readonly Question[] {
+    return this.#asking.open
   }
 
   get restarts(): number {
@@ -140,6 +149,20 @@ export class SupervisedEnvironment {
     void this.#boot()
   }
 
+  /** What a person said to `asks`; the tunnel goes on with it. Nothing happens when nothing is asked. */
+  answer(answers: Answers): void {
+    const process = this.#phase === 'running' ? this.#process : undefined
+    const whole = process && this.#asking.answered(answers)
+    if (whole === undefined) return
+    process?.answer(whole)
+    this.#show('starting', null)
+  }
+
+  /** Forgets what a person has said: they mean the end, or the answers were for another server. */
+  forgetAnswers(): void {
+    this.#asking.forget()
+  }
+
   /** A first connection, or another environment that needs it: starts it when it waits for one. */
   wake(): void {
     if (this.#armed && this.#phase === 'idle') this.start()
@@ -186,6 +209,7 @@ export class SupervisedEnvironment {
 
   /** New options; only when stopped. The ports that both have stay held. */
   async reconfigure(options: EnvironmentOptions): Promise<void> {
+    if (!isDeepStrictEqual(options.tunnel, this.#options.tunnel)) this.forgetAnswers()
     this.#options = options
     this.#armed = options.start === 'on-demand'
     await this.open()
@@ -207,7 +231,11 @@ export class SupervisedEnvironment {
         ? statusWithoutProcess(this.#options, this.#process?.pid)
         : answer.status
     return {
-      status: withError(base, this.#options, this.#state, this.#error),
+      status: withError(base, this.#options, {
+        state: this.#state,
+        error: this.#error,
+        asks: this.asks,
+      }),
       figures: answer?.figures,
     }
   }
@@ -281,7 +309,7 @@ export class SupervisedEnvironment {
     const child: EnvironmentProcess = new EnvironmentProcess(this.#context, this.name, {
       onReady: () => this.#ready(child),
       onListening: (error) => this.#listening(child, error),
-      onState: (state, error) => this.#report(child, state, error),
+      onState: (state, error, asks) => this.#report(child, { state, error, asks }),
       onEnd: (how) => this.#ended(child, how),
     })
     return child
@@ -309,11 +337,19 @@ export class SupervisedEnvironment {
     child.kill()
   }
 
-  #report(child: EnvironmentProcess, state: EnvironmentState, error: StatusError | null): void {
+  #report(child: EnvironmentProcess, { state, error, asks }: Shown): void {
     if (child !== this.#process || (this.#phase !== 'running' && this.#phase !== 'booting')) return
     if (state === 'stopped') return
-    if (state === 'up') this.#wasUp = true
-    this.#show(state, error)
+    if (state === 'up') {
+      this.#wasUp = true
+      this.#asking.accepted()
+    }
+    const known = this.#asking.asked(state === 'failed' ? asks : [])
+    if (known === undefined) this.#show(state, error)
+    else {
+      child.answer(known)
+      this.#show('starting', null)
+    }
     this.#deliver()
   }
 
@@ -325,6 +361,7 @@ export class SupervisedEnvironment {
   #ended(child: EnvironmentProcess, how: string): void {
     if (child !== this.#process) return
     this.#process = undefined
+    this.#asking.silent()
     clearTimeout(this.#timer)
     if (this.#phase === 'stopping') {
       this.#listenError = undefined

@@ -6,6 +6,7 @@ import type { EnvironmentStatus } from '../core/environment.js'
 import { PvpnError } from '../core/errors.js'
 import { formatListenAddress } from '../core/listen-address.js'
 import type { GatewayOptions } from '../core/options.js'
+import type { Answers } from '../core/question.js'
 import { remedy } from '../core/remedy.js'
 import type {
   Action,
@@ -117,13 +118,28 @@ export class Supervisor implements Gateway, PolicyEnvironments {
       // A reload that was ahead in the queue may have removed it.
       const found = this.#environments.get(name)
       if (found === undefined) return undefined
-      // What needs a person does not try again by itself: the person says start, and means a new try.
-      if (action !== 'start' || found.state === 'failed') await found.stop()
+      if (action === 'stop') found.forgetAnswers()
+      // What needs a person does not try again by itself: the person says start, and means a new try,
+      // or will answer what it asks (another try would ask anew, and send a second code).
+      const again = found.state === 'failed' && found.asks.length === 0
+      if (action !== 'start' || again) await found.stop()
       if (action !== 'stop' && !this.#stopping) found.start()
       return found
     })
     if (environment === undefined) return undefined
     if (action !== 'stop' && wait > 0) await this.#settled(environment, wait)
+    return environment.status()
+  }
+
+  async answer(
+    name: string,
+    answers: Answers,
+    wait: number,
+  ): Promise<EnvironmentStatus | undefined> {
+    const environment = this.#environments.get(name)
+    if (environment === undefined) return undefined
+    environment.answer(answers)
+    await this.#settled(environment, wait)
     return environment.status()
   }
 
@@ -215,19 +231,20 @@ export class Supervisor implements Gateway, PolicyEnvironments {
       const { name, state, error } = environment
       const { through } = environment.options
       if (state === 'starting' && through !== undefined) this.#environments.get(through)?.wake()
-      if (error !== null) this.#remember(name, error)
+      const asks = environment.asks.length > 0 ? { asks: true as const } : {}
+      if (error !== null) this.#remember(name, error, asks.asks)
       const listen = environment.options.listen.map(formatListenAddress)
-      this.#emit({ kind: 'state', environment: name, state, error, listen })
+      this.#emit({ kind: 'state', environment: name, state, error, listen, ...asks })
     }
     this.#environments.set(options.name, environment)
     return environment
   }
 
-  #remember(name: string, { code, message }: StatusError): void {
+  #remember(name: string, { code, message }: StatusError, asks?: boolean): void {
     const ring = this.#failures.get(name) ?? new FailureRing(FAILURES_KEPT)
     this.#failures.set(name, ring)
     const at = new Date().toISOString()
-    ring.add({ at, code, message, target: null, hint: remedy(code, name) })
+    ring.add({ at, code, message, target: null, hint: remedy(code, name, asks) })
   }
 
   /** The order of the file is the order of every list. */

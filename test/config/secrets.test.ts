@@ -185,3 +185,55 @@ t.test('no message holds a secret, however the YAML around it is broken', async 
     }
   }
 })
+
+t.test(
+  "what a tunnel's fields do not say is looked for in systemd's credentials folder",
+  async (t) => {
+    const folder = new Folder(t)
+    const { CREDENTIALS_DIRECTORY: before } = process.env
+    t.teardown(() => {
+      if (before === undefined) delete process.env.CREDENTIALS_DIRECTORY
+      else process.env.CREDENTIALS_DIRECTORY = before
+    })
+    const yaml = (tunnel: string) =>
+      `environments:\n  a:\n    tunnel: { type: socks5, server: 'gate.example:1080', ${tunnel} }\n`
+    const passwordOf = async (tunnel: string) => {
+      const { options, problems, warnings } = await folder.check(yaml(tunnel), { secrets: true })
+      return { tunnel: options?.environments[0]?.tunnel, problems, warnings }
+    }
+    folder.write('a.password', 'right horse\n', 0o400)
+    folder.write('b.password', 'of another')
+    folder.write('own', 'own')
+    t.match(await passwordOf('username: ann'), { tunnel: { username: 'ann', password: undefined } })
+    process.env.CREDENTIALS_DIRECTORY = folder.path
+    t.match(await passwordOf('username: ann'), {
+      tunnel: { password: 'right horse' },
+      warnings: [],
+    })
+    t.match(await passwordOf('username: ann, password_file: own'), { tunnel: { password: 'own' } })
+    t.match(await passwordOf(''), {
+      problems: ['pvpn.yaml:3:13: "$CREDENTIALS_DIRECTORY/a.password" needs a "username"'],
+    })
+    folder.write('a.password', Uint8Array.of(0xff), 0o600)
+    t.match(await passwordOf('username: ann'), {
+      problems: ['pvpn.yaml:3:13: $CREDENTIALS_DIRECTORY/a.password is not text'],
+    })
+    folder.write('a.password', 'x', 0o644)
+    const { warnings } = await passwordOf('username: ann')
+    t.match(warnings, [
+      /others can read the secret in \$CREDENTIALS_DIRECTORY\/a.password: chmod 600/,
+    ])
+
+    folder.write('k.private_key', `${KEY}\n`, 0o600)
+    folder.write('k.preshared_key', `${PEER}\n`, 0o600)
+    const { options } = await folder.check(
+      `environments:\n  k:\n    tunnel: { type: wireguard, addresses: 10.0.0.2/32, peers: [{ public_key: '${PEER}', allowed_ips: 0.0.0.0/0 }] }\n`,
+      { secrets: true },
+    )
+    t.match(options?.environments[0]?.tunnel, {
+      type: 'wireguard',
+      privateKey: Uint8Array.from(Buffer.from(KEY, 'base64')),
+      peers: [{ presharedKey: undefined }],
+    })
+  },
+)

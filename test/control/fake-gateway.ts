@@ -4,6 +4,7 @@ import { connect } from 'node:net'
 import type { EnvironmentActivity } from '../../src/core/activity.js'
 import type { EnvironmentStatus } from '../../src/core/environment.js'
 import { PvpnError } from '../../src/core/errors.js'
+import type { Answers } from '../../src/core/question.js'
 import type {
   Gateway,
   GatewayEvent,
@@ -114,6 +115,11 @@ export class FakeGateway implements Gateway {
 
   async act(name: string, action: string, wait: number) {
     this.calls.push(`${action} ${name} ${wait}`)
+    return this.environment(name)
+  }
+
+  async answer(name: string, answers: Answers, wait: number) {
+    this.calls.push(`answer ${name} ${JSON.stringify(answers)} ${wait}`)
     return this.environment(name)
   }
 

@@ -97,6 +97,7 @@ t.test('control port shows status, one environment, pages and the API', async (t
     '/api/v1/environments',
     '/api/v1/environments/{name}',
     '/api/v1/environments/{name}/activity',
+    '/api/v1/environments/{name}/answers',
     '/api/v1/environments/{name}/restart',
     '/api/v1/environments/{name}/start',
     '/api/v1/environments/{name}/stop',
@@ -154,6 +155,34 @@ t.test('changes need the token on the port, not on the socket', async (t) => {
   const refused = await ask({ port }, 'POST', '/api/v1/reload', auth)
   t.equal(refused.status, 422)
   t.same(JSON.parse(refused.text).problems, ['pvpn.yaml:1:1: no'])
+})
+
+t.test('answers to questions come by the socket alone', async (t) => {
+  const { gateway, socket, port } = await opened(t)
+  const path = '/api/v1/environments/office/answers'
+  const body = JSON.stringify({ answers: { password: 'right horse' }, wait: 2 })
+  const refused = await ask({ port }, 'POST', path, { ...auth, ...json }, body)
+  t.equal(refused.status, 403)
+  t.match(refused.text, /by the control socket alone: pvpn start ENV/)
+  t.equal((await ask({ port }, 'POST', path, json, body)).status, 401)
+  t.same(gateway.calls, [])
+  t.equal((await ask({ socketPath: socket }, 'POST', path, json, body)).status, 200)
+  t.same(gateway.calls, ['answer office {"password":"right horse"} 2000'])
+  const bad = [
+    { answers: { password: 'x'.repeat(1025) } },
+    { answers: { password: 7 } },
+    { answers: Object.fromEntries(Array.from({ length: 9 }, (_, i) => [`f${i}`, ''])) },
+    { answers: { ['f'.repeat(257)]: '' } },
+    { answers: [] },
+    {},
+    { answers: {}, more: 1 },
+  ]
+  for (const wrong of bad) {
+    const text = JSON.stringify(wrong)
+    t.equal((await ask({ socketPath: socket }, 'POST', path, json, text)).status, 400, text)
+  }
+  const gone = path.replace('office', 'gone')
+  t.equal((await ask({ socketPath: socket }, 'POST', gone, json, body)).status, 404)
 })
 
 t.test('bodies that are not as described are refused', async (t) => {

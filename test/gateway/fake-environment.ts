@@ -7,6 +7,7 @@ import type { RecentFailure } from '../../src/core/activity.js'
 import type { EnvironmentStatus } from '../../src/core/environment.js'
 import type { FromEnvironment, ToEnvironment } from '../../src/core/ipc.js'
 import type { EnvironmentOptions } from '../../src/core/options.js'
+import { type Answers, question } from '../../src/core/question.js'
 
 const name = process.argv[2] ?? ''
 const servers: Server[] = []
@@ -30,6 +31,28 @@ function state(value: EnvironmentStatus['state'], message?: string): void {
   tell({ kind: 'state', state: value, error })
 }
 
+/** A server with a password and a code. */
+function ask(refused: boolean): void {
+  tell({
+    kind: 'state',
+    state: 'failed',
+    error: {
+      code: 'ERR_AUTH',
+      message: refused ? 'auth failed: refused' : 'auth failed: the server asks for this and that',
+    },
+    asks: [
+      question('username', 'User name', { secret: false, setting: 'username' }),
+      question('password', 'Password:', { refused, setting: 'password' }),
+      question('code', 'Code', { once: true, secret: false }),
+    ],
+  })
+}
+
+function answered({ username, password, code }: Answers): void {
+  if (username === 'ann' && password === 'right horse' && code === '123456') state('up')
+  else ask(true)
+}
+
 function serve(socket: Socket, how: string): void {
   socket.allowHalfOpen = true
   socket.on('error', () => {})
@@ -38,6 +61,7 @@ function serve(socket: Socket, how: string): void {
     const word = data.toString().trim()
     if (word === 'crash') process.exit(3)
     if (word === 'hang') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 60_000)
+    if (word === 'again') ask(false)
     if (word === 'down') state('down', 'the far side is silent')
     if (word === 'memory') eatMemory()
     socket.write(data)
@@ -98,6 +122,8 @@ async function start(options: EnvironmentOptions): Promise<void> {
   if (name.startsWith('silent')) {
     await new Promise((resolve) => setTimeout(resolve, 300))
     state('starting', 'no answer from 127.0.0.1:9')
+  } else if (name.startsWith('asks')) {
+    ask(false)
   } else if (name.startsWith('wrong')) {
     state('failed', 'wrong password')
   } else {
@@ -112,6 +138,9 @@ process.on('message', (message: ToEnvironment, socket: Socket | undefined) => {
   switch (message.kind) {
     case 'start':
       void start(message.options)
+      break
+    case 'answer':
+      answered(message.answers)
       break
     case 'stop':
       for (const server of servers) server.close()

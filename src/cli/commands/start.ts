@@ -3,5 +3,5 @@ import { environmentCommand } from '../environment-command.js'
 
 export const { configure } = environmentCommand(
   'start',
-  'starts it, and waits until it is up or says why not',
+  'starts it, asks for the password or code that it needs, and waits until it is up or says why not',
 )

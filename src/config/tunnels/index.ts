@@ -68,7 +68,10 @@ export function tunnelSpec(context: Context): Spec<TunnelValue> {
       }
       const fields = found.spec.read(node, reader)
       if (fields === undefined) return undefined
-      return { draft: found.type.read(fields, context), through: fields.values.through }
+      // environments.ENV.tunnel
+      const environment = reader.path.at(-2) ?? ''
+      const own = { ...context, secrets: context.secretsOf(environment) }
+      return { draft: found.type.read(fields, own), through: fields.values.through }
     },
   }
 }

@@ -153,7 +153,7 @@ function readPeers(
       }
       seen.add(name)
     }
-    return { fields, secret: context.secrets.take(fields, 'preshared_key', OWNER) }
+    return { fields, secret: context.secrets.take(fields, 'preshared_key', OWNER, null) }
   })
   return () => {
     const finished: WireguardPeerOptions[] = []

@@ -1,0 +1,10 @@
+/** Bounds that every room keeps to. */
+
+/** Questions that a tunnel may ask a person at once; further ones are left out, and then fail. */
+export const QUESTIONS_MOST = 8
+/** Characters of a question's words, which may come from a server; the rest is cut off. */
+export const QUESTION_LABEL = 200
+/** Choices of one question that are shown; the rest is cut off. */
+export const QUESTION_CHOICES = 32
+/** Characters of one answer; a longer one is refused. */
+export const ANSWER_MOST = 1024
