@@ -1,6 +1,6 @@
 /**
- * Runs in `npm ci`, so that it alone gives a working program: compiles TypeScript, then the optional
- * addon. `npm ci --omit=dev` has no TypeScript compiler; the build folder then has to be there already.
+ * Runs in `npm ci`, so that it alone gives a working program: compiles TypeScript, bundles it, then
+ * compiles the optional addon. `npm ci --omit=dev` has no TypeScript compiler; the build folder then has to be there already.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -29,4 +29,5 @@ if (tsc !== undefined) run(tsc, '-p', '.')
 else if (!existsSync(join(ROOT, 'build/src/cli/main.js'))) {
   console.log('not compiled: TypeScript is a development dependency; run npm ci without --omit=dev')
 }
+if (tsc !== undefined) run(join(ROOT, 'scripts/bundle.js'))
 run(join(ROOT, 'scripts/build-native.js'))

@@ -12,6 +12,7 @@ import { PvpnError } from '../../src/core/errors.js'
 import { workplace } from './gateway-support.js'
 
 const PVPN = fileURLToPath(new URL('../../../bin/pvpn', import.meta.url))
+const MAIN = new URL('../../src/cli/main.js', import.meta.url).href
 const { NODE_OPTIONS: _, ...env } = process.env
 
 t.test('help, version and no words at all', async (t) => {
@@ -157,7 +158,9 @@ t.test('a command loads only what it uses', async (t) => {
   t.comment(`--help ${time('--help')} ms, status ${time('status')} ms, check ${time('check')} ms`)
   const loaded = (...args: string[]) => {
     const trace = { ...env, NODE_DEBUG: 'esm', PVPN_RUNTIME_DIR: '/nonexistent' }
-    const { stderr } = spawnSync(process.execPath, [PVPN, ...args], {
+    // The modules, not the bundle, whose files have no packages' names.
+    const script = `import(${JSON.stringify(MAIN)}).then((main) => main.run(${JSON.stringify(args)}))`
+    const { stderr } = spawnSync(process.execPath, ['-e', script], {
       env: trace,
       encoding: 'utf8',
     })

@@ -21,6 +21,7 @@ import {
 import { freePort } from '../demo/ports.js'
 import { type RunningSite, startSite } from '../demo/sites.js'
 import { demoText } from '../demo/text.js'
+import { ENVIRONMENT_MODULE } from '../environment-module.js'
 import {
   type RunGatewayOptions,
   type RunningGateway,
@@ -28,7 +29,6 @@ import {
   untilSignalled,
 } from '../run-gateway.js'
 import { version } from '../version.js'
-import { ENVIRONMENT_MODULE } from './up.js'
 
 const FIRST_PROXY_PORT = 1081
 const CONTROL_PORT = 1090

@@ -1,5 +1,4 @@
 /** `pvpn up`: the gateway in the foreground. */
-import { fileURLToPath } from 'node:url'
 import type { Command } from 'commander'
 import { findConfig } from '../../config/find.js'
 import { loadConfig } from '../../config/load.js'
@@ -9,14 +8,10 @@ import { standbyAnswer } from '../../gateway/standby-answer.js'
 import { createLogger } from '../../io/logger.js'
 import { runtimeFolder } from '../../io/runtime-folder.js'
 import { addConfigOption, addExamples, type CommandContext } from '../command.js'
+import { ENVIRONMENT_MODULE } from '../environment-module.js'
 import { idleLine, stateLine } from '../event-lines.js'
 import { runGateway, untilSignalled } from '../run-gateway.js'
 import { version } from '../version.js'
-
-/** What each environment's process runs. */
-export const ENVIRONMENT_MODULE = fileURLToPath(
-  new URL('../environment-process.js', import.meta.url),
-)
 
 export function configure(command: Command, context: CommandContext): void {
   addConfigOption(command)
