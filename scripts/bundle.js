@@ -25,12 +25,26 @@ const ENTRIES = {
 /** Optional native parts are looked for beside the package's own files. */
 const LEFT_OUT = [/^ssh2($|\/)/, /\.node$/]
 
+/** One character beyond Latin-1 would make V8 hold the whole file at two bytes for each; an escape means the same in strings, templates and patterns. */
+function ascii(code) {
+  return code.replace(
+    /[^\0-\x7f]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
+}
+
 async function bundle() {
   const { rolldown } = await import('rolldown')
   const input = Object.fromEntries(
     Object.entries(ENTRIES).map(([name, file]) => [name, join(COMPILED, file)]),
   )
-  const made = await rolldown({ input, platform: 'node', external: LEFT_OUT, logLevel: 'silent' })
+  const made = await rolldown({
+    input,
+    platform: 'node',
+    external: LEFT_OUT,
+    logLevel: 'silent',
+    plugins: [{ name: 'ascii', renderChunk: (code) => ascii(code) }],
+  })
   await made.write({
     dir: TARGET,
     format: 'esm',

@@ -37,6 +37,11 @@ bool findUv(Uv* out) {
   return name != nullptr && strcmp(name, "poll") == 0;
 }
 
+bool findV8(V8* out) {
+  return find(&out->current, "_ZN2v87Isolate10GetCurrentEv") &&
+         find(&out->lowMemory, "_ZN2v87Isolate21LowMemoryNotificationEv");
+}
+
 }  // namespace
 
 const OpenSsl* openSsl() {
@@ -48,6 +53,12 @@ const OpenSsl* openSsl() {
 const Uv* uv() {
   static Uv functions;
   static const bool found = findUv(&functions);
+  return found ? &functions : nullptr;
+}
+
+const V8* v8() {
+  static V8 functions;
+  static const bool found = findV8(&functions);
   return found ? &functions : nullptr;
 }
 

@@ -1,5 +1,5 @@
 /**
- * Functions of the process we are loaded into: OpenSSL and libuv, which Node brings along and exports.
+ * Functions of the process we are loaded into: OpenSSL, libuv and V8, which Node brings along and exports.
  * They are looked up by name and declared here, so that the addon needs no header but node_api.h and
  * a Node without one of them (another crypto library, say) means a missing feature, not a failed load.
  */
@@ -53,8 +53,15 @@ struct Uv {
   static constexpr int kWritable = 2;  // UV_WRITABLE
 };
 
+/** The one request to V8 that N-API has no function for; C++ members, by the names that every compiler here gives them. */
+struct V8 {
+  void* (*current)();          // v8::Isolate::GetCurrent
+  void (*lowMemory)(void*);    // v8::Isolate::LowMemoryNotification
+};
+
 /** Null when the process does not export all of it. */
 const OpenSsl* openSsl();
 const Uv* uv();
+const V8* v8();
 
 }  // namespace pvpn

@@ -7,6 +7,7 @@
 #include "core-files.h"
 #include "framed-aead.h"
 #include "host.h"
+#include "memory.h"
 #include "owner.h"
 #include "tun.h"
 #include "udp.h"
@@ -21,6 +22,8 @@ struct Export {
 constexpr Export kAlways[] = {
     {"checksum", pvpn::checksum},
     {"noCoreFiles", pvpn::noCoreFiles},
+    {"releaseMemory", pvpn::releaseMemory},
+    {"releasePages", pvpn::releasePages},
     {"socketOwner", pvpn::socketOwner},
     {"peerCredentials", pvpn::peerCredentials},
     {"socketDescriptor", pvpn::socketDescriptor},

@@ -6,6 +6,7 @@ import type { Logger } from '../core/log.js'
 import type { ManagedEnvironment } from '../core/managed-environment.js'
 import { CarryPort } from '../environment/carry-port.js'
 import { systemClock } from '../io/clock.js'
+import { IdleMemory } from '../io/idle-memory.js'
 import { createLogger } from '../io/logger.js'
 import { systemRandom } from '../io/random.js'
 import { runtimeFolder } from '../io/runtime-folder.js'
@@ -26,6 +27,7 @@ class EnvironmentProcess {
   #activity: ActivityReader | undefined
   #logger: Logger | undefined
   #stopping = false
+  readonly #memory = new IdleMemory()
 
   listen(): void {
     process.on('message', (message, socket) => this.#receive(message as ToEnvironment, socket))
@@ -131,6 +133,8 @@ class EnvironmentProcess {
       systemClock,
     )
     send({ kind: 'status', id, status, figures: figures(environment) })
+    // The gateway's heartbeat is the only thing that comes regularly.
+    this.#memory.look()
   }
 
   async #resolve(id: number, host: string): Promise<void> {

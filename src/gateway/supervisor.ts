@@ -8,6 +8,7 @@ import { formatListenAddress } from '../core/listen-address.js'
 import type { GatewayOptions } from '../core/options.js'
 import type { Answers } from '../core/question.js'
 import { remedy } from '../core/remedy.js'
+import { IdleMemory } from '../io/idle-memory.js'
 import type {
   Action,
   EnvironmentReading,
@@ -42,6 +43,7 @@ export class Supervisor implements Gateway, PolicyEnvironments {
   readonly #failures = new Map<string, FailureRing>()
   #configuration: GatewayOptions
   #heartbeat: NodeJS.Timeout | undefined
+  readonly #memory = new IdleMemory()
   /** Actions and reloads run one after the other. */
   #queue: Promise<unknown> = Promise.resolve()
   #stopping = false
@@ -66,6 +68,7 @@ export class Supervisor implements Gateway, PolicyEnvironments {
     const interval = this.#options.timings?.heartbeatInterval ?? DEFAULT_TIMINGS.heartbeatInterval
     this.#heartbeat = setInterval(() => {
       for (const environment of this.#environments.values()) environment.heartbeat()
+      this.#memory.look()
     }, interval)
   }
 

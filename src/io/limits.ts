@@ -52,3 +52,14 @@ export const CHANNEL_MESSAGE = 4096
 export const CHANNEL_DESCRIPTORS = 8
 /** Messages taken from one socket of messages before others get their turn. The rest comes with the next. */
 export const MESSAGE_TURN = 64
+
+/** Milliseconds between two looks whether the process is idle, at least. */
+export const RELEASE_INTERVAL = 4_000
+/** Milliseconds of CPU time used since memory was last given back; before that it is not worth doing again. */
+export const RELEASE_AFTER = 100
+/** Share of a process's CPU time that giving memory back may take. Beyond: not done. */
+export const RELEASE_SHARE = 0.05
+/** Share of the time that a process may compute and still count as idle. */
+export const RELEASE_QUIET = 0.02
+/** Bytes of a heap in use above which memory is left to V8: collecting all of it would hold the process up. */
+export const RELEASE_HEAP_MOST = 134_217_728

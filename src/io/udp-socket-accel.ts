@@ -17,6 +17,7 @@ import { PacketBatch } from '../core/packet-batch.js'
 import { socketAddress } from '../core/socket-address.js'
 import type { Bytes } from '../core/types.js'
 import { type AccelUdp, type Handle, READABLE, UDP_INFO, WRITABLE } from '../native/contract.js'
+import { addScratch } from './idle-memory.js'
 import { KERNEL_BUFFER, RECEIVE_SLOTS } from './limits.js'
 import type { UdpOptions } from './udp-socket.js'
 
@@ -124,6 +125,7 @@ function receiveBatch(packetSize: number, gro: boolean): PacketBatch {
     batch = gro
       ? new PacketBatch({ capacity: RECEIVE_SLOTS, packetSize, memory: REGIONS * REGION_SIZE })
       : new PacketBatch({ capacity: REGIONS, packetSize })
+    addScratch(batch.bytes)
     receiveBatches.set(kind, batch)
   }
   return batch

@@ -14,7 +14,8 @@ export class UdpSessions {
   readonly #open: () => Promise<FarSide>
   readonly #idle: Millis
   readonly #sessions = new Map<string, Session>()
-  readonly #sweeper: NodeJS.Timeout
+  /** Runs while there are sessions. */
+  #sweeper: NodeJS.Timeout | undefined
 
   /** Takes over the port where senders come in; `open` makes the far side of a new session. */
   constructor(near: DatagramPort, open: () => Promise<FarSide>, idle: Millis = UDP_SESSION_IDLE) {
@@ -22,7 +23,6 @@ export class UdpSessions {
     this.#open = open
     this.#idle = idle
     near.onMessage = (from, bytes) => this.#receive(from, bytes)
-    this.#sweeper = setInterval(() => this.#sweep(), Math.ceil(idle / 8)).unref()
   }
 
   get size(): number {
@@ -44,6 +44,7 @@ export class UdpSessions {
       const answer = (payload: Bytes) => this.#near.send(from, payload)
       session = new Session(this.#open(), answer, () => this.#sessions.delete(key))
       this.#sessions.set(key, session)
+      this.#sweeper ??= setInterval(() => this.#sweep(), Math.ceil(this.#idle / 8)).unref()
     }
     session.send(bytes)
   }
@@ -55,6 +56,9 @@ export class UdpSessions {
       this.#sessions.delete(key)
       session.close()
     }
+    if (this.#sessions.size > 0) return
+    clearInterval(this.#sweeper)
+    this.#sweeper = undefined
   }
 }
 

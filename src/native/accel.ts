@@ -10,13 +10,14 @@ import type {
   AccelChannel,
   AccelCipher,
   AccelFramed,
+  AccelMemory,
   AccelOwner,
   AccelTun,
   AccelUdp,
 } from './contract.js'
 
 type Exports = Pick<Accel, 'checksum' | 'noCoreFiles'> &
-  Partial<AccelCipher & AccelFramed & AccelUdp & AccelTun & AccelChannel & AccelOwner>
+  Partial<AccelCipher & AccelFramed & AccelUdp & AccelTun & AccelChannel & AccelOwner & AccelMemory>
 
 /** Where scripts/build-native.js puts it; PVPN_ACCEL may name another file (the sanitizers' build). */
 const BUILT = fileURLToPath(new URL('../../native/accel.node', import.meta.url))
@@ -63,6 +64,7 @@ function features(exports: Exports): Accel {
   return {
     checksum: exports.checksum,
     noCoreFiles: exports.noCoreFiles,
+    memory: exports.releaseMemory === undefined ? undefined : (exports as AccelMemory),
     cipher: exports.cipherNew === undefined ? undefined : (exports as AccelCipher),
     framed: exports.framedNew === undefined ? undefined : (exports as AccelFramed),
     udp: exports.udpOpen === undefined ? undefined : (exports as AccelUdp),

@@ -186,12 +186,25 @@ export interface AccelOwner {
   socketDescriptor(pid: number, inode: number): number
 }
 
+/** Gives memory back to the system. */
+export interface AccelMemory {
+  /**
+   * Collects all garbage and returns what malloc keeps for later; tens of milliseconds in which nothing
+   * else runs. False: this Node can't be asked to collect.
+   */
+  releaseMemory(): boolean
+  /** The whole pages inside go, and read as zeros from then on. */
+  releasePages(bytes: Bytes): void
+}
+
 /** What this Node can carry; the twins do the rest. */
 export interface Accel {
   /** Adds the 16-bit words of a region to `sum` (RFC 1071) and folds; not complemented. */
   checksum(bytes: Bytes, at: number, length: number, sum: number): number
   /** True: this process and those it starts from now on leave no core files. Undefined: an addon of an older build. */
   readonly noCoreFiles: (() => boolean) | undefined
+  /** Undefined: an addon of an older build. */
+  readonly memory: AccelMemory | undefined
   readonly cipher: AccelCipher | undefined
   /** Undefined: an addon of an older build. */
   readonly framed: AccelFramed | undefined
