@@ -1,12 +1,17 @@
 /** Puts an environment's questions (core/question.ts) to the person at the terminal. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { EnvironmentStatus } from '../core/environment.js'
 import type { Answers, Question } from '../core/question.js'
 import { readLine, type Terminal, terminal } from '../io/terminal.js'
-import { answer } from './control-commands.js'
+import { answer, fetchEnvironment } from './control-commands.js'
 import { oneLine } from './report.js'
 
 /** Rounds of questions of one command: a server that goes on asking is left. */
 const ROUNDS_MOST = 12
+/** Between two looks while a login is waited for, in milliseconds. */
+const LOOK_INTERVAL = 300
+/** How long a login is waited for, in milliseconds: longer than a tunnel lets a server wait. */
+const LOGIN_MOST = 330_000
 /** Times that one choice is asked for. */
 const CHOOSING_MOST = 3
 
@@ -15,6 +20,10 @@ export async function answerQuestions(first: EnvironmentStatus): Promise<Environ
   let status = first
   for (let round = 0; round < ROUNDS_MOST; round++) {
     const { name, asks = [], error } = status
+    if (waitsForLogin(status)) {
+      status = await afterLogin(status)
+      continue
+    }
     if (asks.length === 0) return status
     const person = terminal()
     if (person === undefined) {
@@ -25,6 +34,32 @@ export async function answerQuestions(first: EnvironmentStatus): Promise<Environ
     const answers = await askAll(person, name, asks)
     if (answers === undefined) return status
     status = await answer(name, answers)
+  }
+  return status
+}
+
+/** Not up yet, because somebody has to log in elsewhere: the error says where. */
+function waitsForLogin({ state, error }: EnvironmentStatus): boolean {
+  return state === 'starting' && error?.code === 'ERR_AUTH'
+}
+
+/** Says where to log in, and waits for what comes of it, as long as the server does. */
+async function afterLogin(first: EnvironmentStatus): Promise<EnvironmentStatus> {
+  process.stderr.write(`${first.name}: ${oneLine(first.error?.message ?? '')}\n`)
+  let status = first
+  const until = performance.now() + LOGIN_MOST
+  while (
+    performance.now() < until &&
+    waitsForLogin(status) &&
+    status.error?.message === first.error?.message
+  ) {
+    await sleep(LOOK_INTERVAL)
+    status = await fetchEnvironment(first.name)
+  }
+  // Between two attempts there is nothing to say yet.
+  for (let looks = 0; status.state === 'starting' && status.error === null && looks < 20; looks++) {
+    await sleep(LOOK_INTERVAL)
+    status = await fetchEnvironment(first.name)
   }
   return status
 }

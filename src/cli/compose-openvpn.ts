@@ -1,9 +1,7 @@
 /** An environment behind OpenVPN: Node's TLS beside the machine, UDP and TCP below it. */
 
-import { PvpnError } from '../core/errors.js'
 import type { ManagedEnvironment } from '../core/managed-environment.js'
 import type { OpenvpnOptions } from '../core/options.js'
-import type { TlsEngineFactory } from '../core/tls-engine.js'
 import { PacketEnvironment } from '../environment/packet-environment.js'
 import { CarrierSocket } from '../io/carrier-socket.js'
 import { systemClock } from '../io/clock.js'
@@ -24,16 +22,10 @@ const DIAL_TIMEOUT = 120_000
 /** Largest datagram of the tunnel: an IP packet of 1500 bytes with every header there is. */
 const PACKET_SIZE = 1700
 
-const noTls: TlsEngineFactory = () => {
-  throw new PvpnError('ERR_INTERNAL', 'TLS was wanted without credentials')
-}
-
 export async function openvpnEnvironment(
   { options, logger, onState }: ComposeOptions,
   tunnel: OpenvpnOptions,
 ): Promise<ManagedEnvironment> {
-  // What is missing may be the key's password; the tunnel says so and never gets as far as TLS.
-  const tls = tunnel.missing === undefined ? createTlsEngineFactory(tunnel.tls) : noTls
   const { socket: udp, ...below } = await packetUnderlay(options, {
     port: tunnel.localPort,
     packetSize: PACKET_SIZE,
@@ -59,7 +51,11 @@ export async function openvpnEnvironment(
     tunnel: createOpenvpn(tunnel, {
       random: systemRandom,
       wallClock: Date.now,
-      tls,
+      tls: (keyPassword) =>
+        createTlsEngineFactory({
+          ...tunnel.tls,
+          ...(keyPassword === undefined ? {} : { keyPassword }),
+        }),
       carrier: socket,
     }),
     stack: createStack({ random: systemRandom }),

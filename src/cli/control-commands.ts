@@ -25,6 +25,15 @@ export async function fetchStatus(): Promise<GatewayStatus> {
   return accepted(answer) as GatewayStatus
 }
 
+export async function fetchEnvironment(name: string): Promise<EnvironmentStatus> {
+  const answer = await askGateway(runtimeFolder(), {
+    method: 'GET',
+    path: `/api/v1/environments/${encodeURIComponent(name)}`,
+    timeout: ANSWER_TIMEOUT,
+  })
+  return accepted(answer) as EnvironmentStatus
+}
+
 /** Is every environment up that should be? */
 export async function fetchReady(): Promise<boolean> {
   const { status } = await askGateway(runtimeFolder(), {

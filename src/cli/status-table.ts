@@ -18,17 +18,18 @@ export function statusTable(status: GatewayStatus, now: number): string {
       .join('  ')
       .trimEnd(),
   )
-  const errors = status.environments.flatMap(({ name, error, asks }) =>
-    error === null
-      ? []
-      : [`${name}: ${oneLine(error.message)}`, ...hint(name, error.code, asks !== undefined)],
-  )
+  const errors = status.environments.flatMap((environment) => {
+    const { name, error } = environment
+    return error === null ? [] : [`${name}: ${oneLine(error.message)}`, ...hint(environment)]
+  })
   const policy = status.policy === null ? [] : ['', `policy port: ${status.policy}`]
   return `${[...table, ...policy, ...(errors.length > 0 ? ['', ...errors] : [])].join('\n')}\n`
 }
 
-function hint(name: string, code: string, asks: boolean): readonly string[] {
-  const text = remedy(code, name, asks)
+function hint({ name, state, error, asks }: EnvironmentStatus): readonly string[] {
+  // A login elsewhere that is waited for: the message is the remedy.
+  if (error === null || (error.code === 'ERR_AUTH' && state !== 'failed')) return []
+  const text = remedy(error.code, name, asks !== undefined)
   return text === null ? [] : [`  hint: ${text}`]
 }
 

@@ -98,10 +98,17 @@ export interface OpenvpnOptions {
   readonly tls: OpenvpnTlsOptions
   readonly username?: string
   readonly password?: string
-  /** The answer to `static-challenge`; sent with the password. */
+  /** `auth-user-pass`: the server wants user name and password; what is not given here is asked for. */
+  readonly asksPassword: boolean
+  /** `static-challenge`: what is asked for besides, and how the answer goes with the password. */
+  readonly staticChallenge?: {
+    readonly text: string
+    /** May the answer be seen while it is typed? */
+    readonly echo: boolean
+    readonly format: 'scrv1' | 'concat'
+  }
+  /** The answer to it; asked for when absent. */
   readonly challenge?: string
-  /** What the file asks for and nobody has given: the tunnel does not start without. */
-  readonly missing?: string
   /** `data-ciphers`, in order of preference: names as OpenVPN writes them. */
   readonly ciphers: readonly string[]
   /** For a server that does not negotiate (`data-ciphers-fallback`, `cipher`). */

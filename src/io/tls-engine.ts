@@ -14,7 +14,7 @@ import type { TlsEngine, TlsEngineFactory, TlsEngineHandlers } from '../core/tls
 import type { Bytes } from '../core/types.js'
 import { expiredError, verifyPeer } from './tls-verify.js'
 
-/** Throws ERR_CONFIG when certificate, key or password do not fit together. */
+/** Throws ERR_AUTH when the key's password is wrong or missing, ERR_CONFIG when certificate and key do not fit. */
 export function createTlsEngineFactory(options: OpenvpnTlsOptions): TlsEngineFactory {
   const secureContext = contextOf(options)
   return (handlers) => new NodeTlsEngine(options, secureContext, handlers)
@@ -37,10 +37,24 @@ function contextOf(options: OpenvpnTlsOptions): SecureContext {
   try {
     return createSecureContext(context)
   } catch (thrown) {
-    throw new PvpnError('ERR_CONFIG', `certificate and key can't be used: ${reasonOf(thrown)}`, {
-      hint: 'check that the key belongs to the certificate, and the key password',
+    const reason = reasonOf(thrown)
+    if (isLocked(options) && PASSWORD_WRONG.test(reason)) {
+      const how =
+        keyPassword === undefined ? 'needs its password' : 'does not open with key_password'
+      throw new PvpnError('ERR_AUTH', `auth failed: the private key ${how}`, { cause: thrown })
+    }
+    throw new PvpnError('ERR_CONFIG', `certificate and key can't be used: ${reason}`, {
+      hint: 'check that the key belongs to the certificate',
     })
   }
+}
+
+/** What OpenSSL says for a wrong password: with one try in 256 the padding fits, and the content does not. */
+const PASSWORD_WRONG =
+  /bad decrypt|password|mac verify|cancelled|asn1|wrong tag|too long|bad object header|decode|unsupported/i
+
+function isLocked({ key = '', pkcs12 }: OpenvpnTlsOptions): boolean {
+  return pkcs12 !== undefined || /ENCRYPTED/.test(key)
 }
 
 interface Exporter {

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { freePort } from '../support/free-port.js'
+import { atTerminal, type Dialogue, typeAt } from '../support/terminal.js'
 import { type Workplace, workplace } from './gateway-support.js'
 
 const PVPN = fileURLToPath(new URL('../../../bin/pvpn', import.meta.url))
@@ -18,28 +19,9 @@ async function asking(t: Test) {
   return { w, up }
 }
 
-/** Runs a command at a terminal; each entry of `script` is typed once the screen fits. */
-function typing(
-  { env }: Workplace,
-  args: readonly string[],
-  dialogue: readonly (readonly [shows: RegExp, typed: string])[],
-): Promise<{ screen: string; status: number | null }> {
-  const command = [process.execPath, PVPN, ...args].map((word) => `'${word}'`).join(' ')
-  const child = spawn('script', ['-qefc', command, '/dev/null'], { env })
-  let screen = ''
-  let looked = 0
-  let next = 0
-  child.stdout.on('data', (data) => {
-    screen += data
-    const wanted = dialogue[next]
-    if (wanted === undefined || !wanted[0].test(screen.slice(looked))) return
-    looked = screen.length
-    next++
-    child.stdin.write(wanted[1])
-  })
-  return new Promise((resolve) => {
-    child.on('close', (status) => resolve({ screen, status }))
-  })
+function typing({ env }: Workplace, args: readonly string[], dialogue: Dialogue) {
+  const [program = '', ...rest] = atTerminal([process.execPath, PVPN, ...args])
+  return typeAt(spawn(program, rest, { env }), dialogue)
 }
 
 t.test('start asks, shows no password, and tells how it went', { skip }, async (t) => {

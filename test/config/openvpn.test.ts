@@ -251,27 +251,29 @@ t.test('in the configuration', async (t) => {
       },
     )
   const tunnelOf = async (tunnel: string) => (await load(tunnel)).options?.environments[0]?.tunnel
-  t.match(await tunnelOf('file: plain.ovpn'), { type: 'openvpn', missing: undefined })
+  t.match(await tunnelOf('file: plain.ovpn'), { type: 'openvpn', asksPassword: false })
   t.match(await tunnelOf('file: plain.ovpn, username: ann, password_file: pw'), {
     username: undefined,
     password: undefined,
   })
-  t.match(await tunnelOf('file: asks.ovpn'), { missing: 'username' })
-  t.match(await tunnelOf('file: asks.ovpn, username: ann'), { missing: 'password' })
+  const staticChallenge = { text: 'Code?', echo: true, format: 'scrv1' }
+  t.match(await tunnelOf('file: asks.ovpn'), { asksPassword: true, username: undefined })
   t.match(await tunnelOf('file: asks.ovpn, username: ann, password_file: pw'), {
-    missing: 'challenge',
+    username: 'ann',
+    password: 'word',
+    staticChallenge,
+    challenge: undefined,
   })
   t.match(
     await tunnelOf(
       "file: asks.ovpn, username: ann, password_file: pw, challenge_command: 'echo 7'",
     ),
-    { username: 'ann', password: 'word', challenge: '7', missing: undefined },
+    { username: 'ann', password: 'word', challenge: '7', staticChallenge },
   )
   const key = PRIVATE.replaceAll('PRIVATE', 'ENCRYPTED PRIVATE')
   folder.write('locked.ovpn', `${BASE}<cert>\n${CERT}</cert>\n<key>\n${key}</key>\n`)
-  t.match(await tunnelOf('file: locked.ovpn'), { missing: 'key_password' })
+  t.match(await tunnelOf('file: locked.ovpn'), { tls: { keyPassword: undefined } })
   t.match(await tunnelOf('file: locked.ovpn, key_password_file: pw'), {
-    missing: undefined,
     tls: { keyPassword: 'word' },
   })
   t.match((await load('file: none.ovpn')).problems, [/none.ovpn does not exist/])

@@ -66,7 +66,7 @@ t.test('refusals have the right words', { skip, timeout: 300_000 }, async (t) =>
     const refused = await gateway.curl('site', `http://${WEB}/`)
     t.equal(refused.code, 97)
     await use(file)
-    await says(t, 'failed', /^auth failed: the file asks for a password, and username is not set/)
+    await says(t, 'failed', /^auth failed: 203.0.113.6 asks for "User name" and "Password"/)
     t.notMatch(gateway.stdout + gateway.stderr, /horse/, 'no password in logs')
   })
 

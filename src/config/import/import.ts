@@ -184,12 +184,13 @@ const NO_EXTRAS: WireproxyExtras = {
 }
 
 function parseOpenvpn(text: string, file: string, words: string): ParsedInput {
-  const { report, directives, options, asksPassword, asksChallenge } = parseOvpn(text, file, file)
+  const { report, directives, options } = parseOvpn(text, file, file)
   const problems = sortProblems(report.problems, file)
   if (problems.length > 0) throw new ConfigError(problems, { hint: 'nothing was written' })
   const whole = inlineFiles(text, file)
-  const asked = asksPassword && options?.password === undefined
-  const challenge = asksChallenge ? ', and challenge_command for the one-time code' : ''
+  const asked = options?.asksPassword === true && options.password === undefined
+  const challenge =
+    options?.staticChallenge === undefined ? '' : '; and for the answer to its challenge'
   return {
     type: 'openvpn',
     kind: words,
@@ -199,7 +200,9 @@ function parseOpenvpn(text: string, file: string, words: string): ParsedInput {
     notes: [
       ...(whole === text ? [] : ['the files that it names were put into the copy']),
       ...(asked
-        ? [`it asks for a password: add username and password_file to its tunnel${challenge}`]
+        ? [
+            `it asks for a password: \`pvpn start\` will ask you, or add username and password_file to its tunnel${challenge}`,
+          ]
         : []),
     ],
     ...(whole === text ? {} : { bytes: new TextEncoder().encode(whole) }),

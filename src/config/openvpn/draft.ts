@@ -43,8 +43,8 @@ export class OvpnDraft {
   readonly usages: string[] = []
   readonly fingerprints: string[] = []
 
-  asksPassword: OvpnLine | undefined
-  asksChallenge: OvpnLine | undefined
+  asksPassword = false
+  challenge: OpenvpnOptions['staticChallenge']
   username: string | undefined
   password: string | undefined
 

@@ -17,9 +17,6 @@ export interface OvpnFile {
   /** Undefined when `report` has problems. What the configuration may add stands beside it. */
   readonly options: OpenvpnOptions | undefined
   readonly localPortAt: Place | undefined
-  /** The file asks for user name and password; for the answer to a static challenge. */
-  readonly asksPassword: boolean
-  readonly asksChallenge: boolean
   /** In the file's order. */
   readonly directives: readonly Directive[]
   readonly report: Report
@@ -61,12 +58,10 @@ class OvpnReader {
     }
     for (const line of lines) this.#line(line)
     const options = this.#finish()
-    const { localPort, asksPassword, asksChallenge } = this.#draft
+    const { localPort } = this.#draft
     return {
       options: this.#report.problems.length === 0 ? options : undefined,
       localPortAt: localPort === undefined ? undefined : this.#place(localPort.line),
-      asksPassword: asksPassword !== undefined,
-      asksChallenge: asksChallenge !== undefined,
       directives: this.#directives,
       report: this.#report,
     }
@@ -189,7 +184,13 @@ class OvpnReader {
       remoteRandom: d.remoteRandom,
       protection: protectionOf(d),
       tls: tlsOf(d),
-      ...defined({ username: d.username, password: d.password, fallbackCipher: fallback }),
+      asksPassword: d.asksPassword,
+      ...defined({
+        username: d.username,
+        password: d.password,
+        staticChallenge: d.challenge,
+        fallbackCipher: fallback,
+      }),
       ciphers: d.ciphers,
       digest: d.digest,
       directives: d.directives,

@@ -137,7 +137,7 @@ const fingerprints: Read = (line, draft, source) => {
 }
 
 const credentials: Read = (line, draft, source) => {
-  draft.asksPassword = line
+  draft.asksPassword = true
   if (line.inline === undefined && line.args.length === 0) return undefined
   const [username, password] = (textOf(line, source) ?? '').split(/\r?\n/)
   if (username) draft.username = username
@@ -293,14 +293,19 @@ export const READERS: Readonly<Record<string, Read>> = {
   },
   askpass: (line, draft, source) => {
     if (line.args.length === 0 && line.inline === undefined) {
-      return { ignored: 'key_password stands in the configuration' }
+      return { ignored: 'key_password of the configuration, or `pvpn start` asks' }
     }
     draft.keyPassword = textOf(line, source)?.split(/\r?\n/)[0]
     return undefined
   },
   'auth-user-pass': credentials,
-  'static-challenge': (line, draft) => {
-    draft.asksChallenge = line
+  'static-challenge': (line, draft, source) => {
+    const [text, echo = '0', format = 'scrv1'] = line.args
+    if (text === undefined || (echo !== '0' && echo !== '1')) {
+      return bad(line, source, 'needs text, and 0 or 1')
+    }
+    if (format !== 'scrv1' && format !== 'concat') return bad(line, source, 'is scrv1 or concat')
+    draft.challenge = { text, echo: echo === '1', format }
     return undefined
   },
   'verify-x509-name': verifyName,

@@ -36,8 +36,7 @@ export const openvpn: TunnelType = {
     const place = file.localPortAt ?? own.at('file')
     return {
       udpPort: { port: options.localPort, place, needed: false },
-      finish: () =>
-        withSecrets(options, file, own.values.username, { password, keyPassword, challenge }),
+      finish: () => withSecrets(options, own.values.username, { password, keyPassword, challenge }),
     }
   },
 }
@@ -80,39 +79,25 @@ interface Given {
 /** Undefined when a secret could not be had, which was reported. What is not asked for stays unused. */
 function withSecrets(
   options: OpenvpnOptions,
-  file: OvpnFile,
   username: string | undefined,
   given: Given,
 ): OpenvpnOptions | undefined {
-  const texts = { password: '', keyPassword: '', challenge: '' }
+  const texts: { password?: string; keyPassword?: string; challenge?: string } = {}
   for (const name of ['password', 'keyPassword', 'challenge'] as const) {
     const secret = given[name]
-    const text = secret === undefined ? '' : secretText(secret)
+    if (secret === undefined) continue
+    const text = secretText(secret)
     if (text === undefined) return undefined
     texts[name] = text
   }
-  const keyPassword = given.keyPassword === undefined ? options.tls.keyPassword : texts.keyPassword
+  const { keyPassword, password, challenge } = texts
   const tls = { ...options.tls, ...(keyPassword === undefined ? {} : { keyPassword }) }
-  const locked = keyPassword === undefined && /ENCRYPTED/.test(options.tls.key ?? '')
-  const keyMissing = locked ? { missing: 'key_password' } : {}
-  const { username: ownName, password: ownPassword, ...rest } = options
-  if (!file.asksPassword) return { ...rest, tls, ...keyMissing }
-  const user = username ?? ownName
-  const password = given.password === undefined ? ownPassword : texts.password
-  const missing =
-    user === undefined
-      ? 'username'
-      : password === undefined
-        ? 'password'
-        : file.asksChallenge && given.challenge === undefined
-          ? 'challenge'
-          : undefined
+  if (!options.asksPassword) return { ...options, tls }
   return {
-    ...rest,
+    ...options,
     tls,
-    ...(user === undefined ? {} : { username: user }),
+    ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),
-    ...(file.asksChallenge && given.challenge !== undefined ? { challenge: texts.challenge } : {}),
-    ...(missing === undefined ? keyMissing : { missing }),
+    ...(challenge === undefined || options.staticChallenge === undefined ? {} : { challenge }),
   }
 }

@@ -9,9 +9,10 @@ import { ADDRESS_SIZE, type PacketBatch } from '../../core/packet-batch.js'
 import { sameSocketAddress } from '../../core/socket-address.js'
 import type { TlsEngineFactory } from '../../core/tls-engine.js'
 import type { Bytes, Millis, Random } from '../../core/types.js'
+import type { PendingLogin } from './challenge.js'
 import { ControlChannel } from './control-channel.js'
 import type { Counters } from './counters.js'
-import type { Credentials } from './credentials.js'
+import { base64, type Credentials } from './credentials.js'
 import { DataChannel } from './data-channel.js'
 import {
   type Failure,
@@ -51,6 +52,10 @@ export interface ConnectionOptions {
   readonly to: Bytes
   /** For people. */
   readonly remote: string
+  /** The remote's name or address alone. */
+  readonly host: string
+  /** The server waits for a person. */
+  readonly onLogin: (wanted: PendingLogin) => void
   readonly mostMtu: number
 }
 
@@ -69,6 +74,8 @@ export class Connection {
   readonly #rekey: RekeySchedule
   #cipher = ''
   #server: ServerKeyMessage | undefined
+  /** What the first key message said; renegotiations say it again, unless there is a token. */
+  #login: { readonly username: string; readonly password: string } | undefined
   #to: Bytes
   /** Set once; the connection is over then. */
   failure: Failure | undefined
@@ -184,6 +191,12 @@ export class Connection {
     if (this.up && wanted) this.#control.renegotiate(now)
   }
 
+  /** The answer to a question that the server waits for (`CR_TEXT`). */
+  respond(text: string): void {
+    const words = `CR_RESPONSE,${base64(text)}\0`
+    this.#control.current.write(new TextEncoder().encode(words))
+  }
+
   close(): void {
     this.#control.close()
     this.#data.clear()
@@ -246,11 +259,12 @@ export class Connection {
 
   #sendKeyMessage(negotiation: Negotiation): void {
     const { options, transport, credentials, mostMtu } = this.#o
+    if (this.#login === undefined || credentials.hasToken) this.#login = credentials.take()
     negotiation.write(
       encodeKeyMessage({
         source: negotiation.source,
         options: optionsString(options, transport),
-        ...credentials.current,
+        ...this.#login,
         peerInfo: peerInfo(options, mostMtu),
       }),
     )
@@ -284,13 +298,20 @@ export class Connection {
   }
 
   #messageHandler(now: Millis) {
-    const { credentials, remote, options } = this.#o
+    const { credentials, remote, host, options } = this.#o
     return {
       push: (text: string, more: boolean) => this.#push(text, more, now),
       pending: (time: Millis) => this.#phases.extend(now + time),
+      login: (wanted: PendingLogin) => {
+        if (this.up) return
+        this.#phases.login = true
+        this.#o.onLogin(wanted)
+      },
       ended: (failure: Failure) => this.#end(failure),
       credentials,
       remote,
+      host,
+      up: this.up,
       ciphers: options.ciphers,
     }
   }

@@ -1,5 +1,7 @@
 /** The client's errors in the words that status shows, each with what to do. */
 import { PvpnError } from '../../core/errors.js'
+import { plainText } from '../../core/plain-text.js'
+import { askFor, type Question } from '../../core/question.js'
 import type { Millis } from '../../core/types.js'
 
 /** Why a connection ended. */
@@ -9,6 +11,8 @@ export interface Failure {
   readonly kind: 'retry' | 'refused' | 'credentials'
   /** Not before this many milliseconds, when the server said so. */
   readonly wait?: Millis
+  /** Where the next attempt goes, when the server said so: the same address, the next one, the next remote. */
+  readonly advance?: 'no' | 'addr' | 'remote'
 }
 
 export function retry(error: PvpnError, wait?: Millis): Failure {
@@ -59,22 +63,17 @@ export function serverLeft(remote: string, how: string): PvpnError {
   return new PvpnError('ERR_DOWN', `${remote} ${how}`, { hint: 'the connection is made again' })
 }
 
-/** `what`: the settings that are missing. */
-export function credentialsMissing(what: string): PvpnError {
-  return new PvpnError(
-    'ERR_AUTH',
-    `auth failed: the file asks for a password, and ${what} is not set`,
-    {
-      hint: 'add it (or …_file, …_command) to the tunnel in the configuration',
-    },
-  )
-}
-
-/** `reason` is the server's, already shortened. */
-export function authFailed(user: string | undefined, reason: string): PvpnError {
+/** `reason` is the server's, already shortened; `asks` what a person has to say for another try. */
+export function authFailed(
+  user: string | undefined,
+  reason: string,
+  asks: readonly Question[] = [],
+): PvpnError {
   const who = user === undefined ? 'this certificate' : `user "${user}"`
   const why = reason === '' ? '' : `: ${reason}`
-  return new PvpnError('ERR_AUTH', `auth failed: the server refused ${who}${why}`, {
+  const message = `auth failed: the server refused ${who}${why}`
+  if (asks.length > 0) return askFor('the server', asks, message)
+  return new PvpnError('ERR_AUTH', message, {
     hint:
       user === undefined
         ? 'ask for a user name and password, or whether the certificate is still good'
@@ -97,6 +96,19 @@ export function cipherNotOffered(
   )
 }
 
+/** The server waits until a person has logged in with a browser. */
+export function loginWanted(remote: string, url: string): PvpnError {
+  return new PvpnError('ERR_AUTH', `${remote} waits for a login: open ${url} in a browser`, {
+    hint: 'the tunnel comes up once you have logged in there',
+  })
+}
+
+export function loginTimeout(remote: string): PvpnError {
+  return new PvpnError('ERR_AUTH', `auth failed: ${remote} has waited in vain for a login`, {
+    hint: 'try again with: pvpn start ENV',
+  })
+}
+
 export function compressionWanted(method: string): PvpnError {
   return new PvpnError('ERR_UNSUPPORTED', `the server wants compression (${method})`, {
     hint: 'it weakens the encryption and is refused: have it turned off on the server',
@@ -107,10 +119,10 @@ export function protocolBroken(remote: string, what: string): PvpnError {
   return new PvpnError('ERR_PROTOCOL', `${remote} broke the protocol: ${what}`)
 }
 
+/** Characters of a server's words that are shown. */
+const SERVER_WORDS = 200
+
 /** A server's words, fit for a line of ours. */
 export function serverWords(text: string): string {
-  return text
-    .replace(/[^\x20-\x7e]+/g, ' ')
-    .trim()
-    .slice(0, 200)
+  return plainText(text, SERVER_WORDS)
 }

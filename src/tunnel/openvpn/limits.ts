@@ -38,3 +38,6 @@ export const OVPN_TLS_EVENTS = 1024
 
 /** Addresses tried of one remote's name. */
 export const OVPN_REMOTE_ADDRESSES = 8
+
+/** Characters of what a server calls a challenge by, and of an address that it wants opened; a longer one is not answered, or not shown. */
+export const OVPN_CHALLENGE_STATE = 1024

@@ -38,6 +38,8 @@ export function peerInfo(options: OpenvpnOptions, mostMtu: number): readonly str
     'IV_COMP_STUB=1',
     'IV_COMP_STUBv2=1',
     'IV_GUI_VER=pvpn',
+    // What a server may want while it waits: a login in a browser, an answer.
+    'IV_SSO=webauth,openurl,crtext',
     ...options.peerInfo,
   ]
 }

@@ -1,7 +1,14 @@
 /** How far a connection has come, and how long each part may take. */
 import type { OpenvpnOptions } from '../../core/options.js'
 import type { Millis } from '../../core/types.js'
-import { type Failure, handshakeTimeout, pushTimeout, retry, unreachable } from './failure.js'
+import {
+  type Failure,
+  handshakeTimeout,
+  loginTimeout,
+  pushTimeout,
+  retry,
+  unreachable,
+} from './failure.js'
 import { FIRST_ANSWER_TIMEOUT, HANDSHAKE_TIMEOUT, PUSH_TIMEOUT } from './timing.js'
 
 /** Waits for: the first answer; TLS and keys; the configuration; nothing. */
@@ -29,6 +36,9 @@ export class Phases {
     else this.ends = phase === 'push' ? now + PUSH_TIMEOUT : Number.POSITIVE_INFINITY
   }
 
+  /** The server waits for a person to log in. */
+  login = false
+
   /** The server has asked for patience. */
   extend(until: Millis): void {
     if (this.current === 'push') this.ends = Math.max(this.ends, until)
@@ -36,6 +46,7 @@ export class Phases {
 
   tooLate(): Failure {
     const remote = this.#remote
+    if (this.login) return { error: loginTimeout(remote), kind: 'credentials' }
     if (this.current === 'push') return retry(pushTimeout(remote, PUSH_TIMEOUT))
     if (this.current === 'handshake') {
       return retry(handshakeTimeout(remote, handshakeTime(this.#options)))

@@ -1,7 +1,9 @@
 /** Control messages of the server behind the key exchange. */
 
 import { PvpnError } from '../../core/errors.js'
+import { askFor } from '../../core/question.js'
 import type { Millis } from '../../core/types.js'
+import { type PendingLogin, readDynamicChallenge, readPendingLogin } from './challenge.js'
 import type { Credentials } from './credentials.js'
 import {
   authFailed,
@@ -17,9 +19,15 @@ export interface MessageHandler {
   push(options: string, more: boolean): void
   /** The server waits for something (a second factor) and asks for this much patience. */
   pending(time: Millis): void
+  /** What it waits for. */
+  login(wanted: PendingLogin): void
   ended(failure: Failure): void
   readonly credentials: Credentials
   readonly remote: string
+  /** Its name or address alone. */
+  readonly host: string
+  /** Was the connection up? */
+  readonly up: boolean
   readonly ciphers: readonly string[]
 }
 
@@ -46,6 +54,11 @@ export function readControlMessage(text: string, handler: MessageHandler): void 
       handler.pending(Math.min(asked, MOST_PENDING) * SECOND)
       break
     }
+    case 'INFO_PRE': {
+      const wanted = readPendingLogin(rest)
+      if (wanted !== undefined) handler.login(wanted)
+      break
+    }
     case 'RESTART':
       handler.ended(retry(serverLeft(handler.remote, 'restarts')))
       break
@@ -65,14 +78,11 @@ export function readControlMessage(text: string, handler: MessageHandler): void 
   }
 }
 
-function refusal(reason: string, { credentials, remote, ciphers }: MessageHandler): Failure {
+function refusal(reason: string, handler: MessageHandler): Failure {
+  const { credentials, remote, host, ciphers } = handler
   const user = credentials.username
-  if (reason.startsWith('TEMP')) {
-    const wait = Number(/backoff (\d{1,5})/.exec(reason)?.[1] ?? TEMPORARY_WAIT)
-    const words = serverWords(reason.replace(/^TEMP(?:\[[^\]]*\])?:?/, ''))
-    return retry(serverLeft(remote, `refuses for the moment: ${words}`), wait * SECOND)
-  }
-  if (/^SESSION/.test(reason) || credentials.hasToken) {
+  if (reason.startsWith('TEMP')) return temporary(reason, remote)
+  if (/^SESSION/.test(reason) || credentials.hasToken || handler.up) {
     // The token has expired; the password may do.
     credentials.forgetToken()
     return retry(authFailed(user, 'the session has expired'))
@@ -80,7 +90,27 @@ function refusal(reason: string, { credentials, remote, ciphers }: MessageHandle
   if (/cipher negotiation failed/i.test(reason)) {
     return { error: cipherNotOffered(undefined, ciphers), kind: 'refused' }
   }
-  const challenge = /^CRV1:[^:]*:[^:]*:[^:]*:(.*)$/.exec(reason)?.[1]
-  const words = challenge === undefined ? reason : `it asks: ${challenge}`
-  return { error: authFailed(user, serverWords(words)), kind: 'credentials' }
+  const challenge = readDynamicChallenge(reason)
+  if (challenge !== undefined) {
+    const again = credentials.challenged(challenge)
+    const asks = credentials.questions
+    const why = `auth failed: ${host} refused the last answer, and asks for "${asks[0]?.label}"`
+    return { error: askFor(host, asks, again ? why : undefined), kind: 'credentials' }
+  }
+  const shown = serverWords(reason.replace(/^CRV1:[^:]*:[^:]*:[^:]*:/, ''))
+  // The answer to a challenge was wrong: the password brings the next challenge.
+  if (!credentials.refused()) return retry(authFailed(user, shown))
+  return { error: authFailed(user, shown, credentials.questions), kind: 'credentials' }
+}
+
+/** `TEMP[backoff SECONDS,advance no|addr|remote]: WORDS`. */
+function temporary(reason: string, remote: string): Failure {
+  const [, flags = '', words = ''] = /^TEMP(?:\[([^\]]*)\])?:?(.*)$/s.exec(reason) ?? []
+  const wait = Number(/\bbackoff (\d{1,5})/.exec(flags)?.[1] ?? TEMPORARY_WAIT)
+  const advance = /\badvance (no|addr|remote)\b/.exec(flags)?.[1] as Failure['advance']
+  const failure = retry(
+    serverLeft(remote, `refuses for the moment: ${serverWords(words)}`),
+    wait * SECOND,
+  )
+  return advance === undefined ? failure : { ...failure, advance }
 }

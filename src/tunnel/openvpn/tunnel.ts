@@ -4,26 +4,21 @@
  */
 
 import { u8 } from '../../core/bytes.js'
-import type { PvpnError } from '../../core/errors.js'
+import { type PvpnError, toPvpnError } from '../../core/errors.js'
 import { formatHostPort, parseIp } from '../../core/ip.js'
 import type { OpenvpnOptions } from '../../core/options.js'
 import type { PacketBatch } from '../../core/packet-batch.js'
+import { type Answers, askFor, type Question, question } from '../../core/question.js'
 import { formatSocketAddress, socketAddress, socketAddressIp } from '../../core/socket-address.js'
 import type { StreamCarrier } from '../../core/stream-carrier.js'
 import type { TlsEngineFactory } from '../../core/tls-engine.js'
 import type { PacketTunnel, TunnelCounters, TunnelEvent } from '../../core/tunnel.js'
 import type { Bytes, LinkInfo, Millis, Random } from '../../core/types.js'
+import type { PendingLogin } from './challenge.js'
 import { Connection } from './connection.js'
 import { Counters } from './counters.js'
 import { Credentials } from './credentials.js'
-import {
-  credentialsMissing,
-  type Failure,
-  retry,
-  serverLeft,
-  unreachable,
-  unresolved,
-} from './failure.js'
+import { type Failure, loginWanted, retry, serverLeft, unreachable, unresolved } from './failure.js'
 import { OVPN_EVENTS, OVPN_REMOTE_ADDRESSES } from './limits.js'
 import { linkOf, Reachable } from './link.js'
 import { connectTime } from './phases.js'
@@ -34,7 +29,8 @@ export interface OpenvpnDependencies {
   readonly random: Random
   /** Milliseconds since 1970. */
   readonly wallClock: () => number
-  readonly tls: TlsEngineFactory
+  /** Throws what is wrong with certificate and key; ERR_AUTH: the key's password, or that there is none. */
+  readonly tls: (keyPassword: string | undefined) => TlsEngineFactory
   /** Undefined: no remote may be TCP. */
   readonly carrier: StreamCarrier | undefined
 }
@@ -64,6 +60,11 @@ class OpenvpnTunnel implements PacketTunnel {
   readonly #carrierEvents: ('open' | PvpnError)[] = []
   #reachable: Reachable | undefined
   #connection: Connection | undefined
+  #tls: TlsEngineFactory | undefined
+  /** The private key's, as a person typed it. */
+  #keyPassword: string | undefined
+  /** The server waits, on the present connection, for an answer to this. */
+  #pending: Question | undefined
   /** Addresses of the current remote that were not tried yet. */
   #addresses: Bytes[] = []
   /** Where the attempt goes: core/socket-address. */
@@ -98,13 +99,22 @@ class OpenvpnTunnel implements PacketTunnel {
   }
 
   open(now: Millis): void {
-    const { missing } = this.#options
-    if (missing !== undefined) {
-      this.#report({ kind: 'failed', error: credentialsMissing(missing) })
+    this.#open = true
+    this.#attempt(now)
+  }
+
+  answer(answers: Answers, now: Millis): void {
+    if (!this.#open) return
+    const own = (field: string) => (Object.hasOwn(answers, field) ? answers[field] : undefined)
+    const response = this.#pending === undefined ? undefined : own(this.#pending.field)
+    this.#pending = undefined
+    if (this.#connection !== undefined) {
+      if (response !== undefined) this.#connection.respond(response)
       return
     }
-    this.#open = true
-    this.#nextRemote(now)
+    this.#keyPassword ??= own('key_password')
+    this.#credentials.answer(answers)
+    if (this.#waitFor === 'nothing') this.#attempt(now)
   }
 
   close(_now: Millis): void {
@@ -165,7 +175,7 @@ class OpenvpnTunnel implements PacketTunnel {
     if (this.#waitEnds > now) return
     const waited = this.#waitFor
     this.#wait('nothing', NEVER)
-    if (waited === 'retry') this.#nextAddress(now)
+    if (waited === 'retry') this.#attempt(now)
     else if (waited === 'name') this.#failed(retry(unresolved(this.#remotes.current.host)), now)
     else if (waited === 'stream') {
       this.#failed(retry(unreachable(this.#remote, connectTime(this.#options))), now)
@@ -213,6 +223,34 @@ class OpenvpnTunnel implements PacketTunnel {
     this.#waitEnds = until
   }
 
+  /** The next connection, or a question when something is missing for it. */
+  #attempt(now: Millis): void {
+    try {
+      const asks = [...this.#unlock(), ...this.#credentials.questions]
+      if (asks.length === 0) this.#nextAddress(now)
+      else this.#report({ kind: 'failed', error: askFor(this.#remotes.current.host, asks) })
+    } catch (thrown) {
+      this.#report({ kind: 'failed', error: toPvpnError(thrown) })
+    }
+  }
+
+  /** Certificate and key are made ready, or the key's password is asked for. Throws when they can't be. */
+  #unlock(): readonly Question[] {
+    if (this.#tls !== undefined) return []
+    const { keyPassword = this.#keyPassword } = this.#options.tls
+    try {
+      this.#tls = this.#d.tls(keyPassword)
+      return []
+    } catch (thrown) {
+      if (toPvpnError(thrown).code !== 'ERR_AUTH' || this.#options.tls.keyPassword !== undefined) {
+        throw thrown
+      }
+      this.#keyPassword = undefined
+      const refused = keyPassword !== undefined
+      return [question('key_password', 'Password of the key', { setting: 'key_password', refused })]
+    }
+  }
+
   #nextRemote(now: Millis): void {
     const { host, port } = this.#remotes.current
     const ip = parseIp(host)
@@ -244,7 +282,9 @@ class OpenvpnTunnel implements PacketTunnel {
   }
 
   #connect(to: Bytes, now: Millis): void {
-    const { random, wallClock, tls } = this.#d
+    const { random, wallClock } = this.#d
+    const tls = this.#tls
+    if (tls === undefined) return
     this.#connection = new Connection(
       {
         options: this.#options,
@@ -257,10 +297,24 @@ class OpenvpnTunnel implements PacketTunnel {
         transport: this.#remotes.current.transport,
         to,
         remote: this.#remote,
+        host: this.#remotes.current.host,
+        onLogin: (wanted) => this.#login(wanted),
         mostMtu: MOST_MTU,
       },
       now,
     )
+  }
+
+  /** The server waits for a person; so does the connection, as long as the server says. */
+  #login(wanted: PendingLogin): void {
+    const { host } = this.#remotes.current
+    if (wanted.kind === 'open') {
+      this.#report({ kind: 'trying', error: loginWanted(host, wanted.url) })
+      return
+    }
+    const options = { secret: !wanted.echo, once: true }
+    this.#pending = question('response', wanted.text, options)
+    this.#report({ kind: 'failed', error: askFor(host, [this.#pending]) })
   }
 
   #noteCarrier(event: 'open' | PvpnError): void {
@@ -297,6 +351,7 @@ class OpenvpnTunnel implements PacketTunnel {
     const to = this.#to as Bytes
     this.#isUp = true
     this.#hope = false
+    this.#pending = undefined
     this.#remotes.worked()
     this.link = linkOf(pushed, {
       mostMtu: MOST_MTU,
@@ -308,14 +363,26 @@ class OpenvpnTunnel implements PacketTunnel {
     this.#report({ kind: 'up', link: this.link })
   }
 
-  #failed({ error, kind, wait }: Failure, now: Millis): void {
+  #failed(failure: Failure, now: Millis): void {
+    const { error, kind, wait } = failure
     const wasUp = this.#isUp
+    const unanswered = this.#pending !== undefined
+    this.#pending = undefined
     this.#lastHandshake = this.lastHandshake
     this.#connection?.close()
     this.#connection = undefined
     this.#isUp = false
     this.#hope ||= kind === 'retry'
-    const next = this.#advance(wasUp)
+    if (unanswered || error.asks.length > 0) {
+      // An answer is for the server that asked.
+      this.#stayAt(this.#to)
+      this.#d.carrier?.disconnect()
+      this.#wait('nothing', NEVER)
+      // A question that stands stays: the answer makes the next connection.
+      if (!unanswered) this.#report({ kind: 'failed', error })
+      return
+    }
+    const next = this.#advance(wasUp, failure.advance)
     if (kind === 'credentials' || (next.roundEnded && !this.#hope)) {
       this.#d.carrier?.disconnect()
       this.#wait('nothing', NEVER)
@@ -328,13 +395,25 @@ class OpenvpnTunnel implements PacketTunnel {
   }
 
   /** Where the next attempt goes: the same remote when it worked, its next address, or the next remote. */
-  #advance(wasUp: boolean): { readonly wait: Millis; readonly roundEnded: boolean } {
+  #advance(
+    wasUp: boolean,
+    how: Failure['advance'],
+  ): { readonly wait: Millis; readonly roundEnded: boolean } {
     if (wasUp) {
       this.#addresses = []
       return { wait: this.#remotes.pause, roundEnded: false }
     }
+    if (how === 'no') {
+      this.#stayAt(this.#to)
+      return { wait: 0, roundEnded: false }
+    }
+    if (how === 'remote') this.#addresses = []
     if (this.#addresses.length > 0) return { wait: 0, roundEnded: false }
     return this.#remotes.failed()
+  }
+
+  #stayAt(to: Bytes | undefined): void {
+    if (to !== undefined) this.#addresses.unshift(to)
   }
 
   #leadsIn(batch: PacketBatch, i: number): boolean {

@@ -31,7 +31,7 @@ function machine() {
   const tunnel = createOpenvpn(options({ remotes }), {
     random: (out) => out.fill(7),
     wallClock: () => 1_700_000_000_000,
-    tls: toyTls(() => undefined),
+    tls: () => toyTls(() => undefined),
     carrier,
   })
   let woken = 0

@@ -75,6 +75,8 @@ export class ToyServer {
   /** IP packets that came out of the tunnel. */
   readonly packets: Uint8Array[] = []
   pushRequests = 0
+  /** Other messages of the client. */
+  readonly heard: string[] = []
   currentKey = 0
 
   constructor(behaviour: ServerBehaviour, later: (run: () => void) => void) {
@@ -223,7 +225,7 @@ export class ToyServer {
       if (/PUSH_REQUEST/.test(text)) {
         this.pushRequests++
         this.#push()
-      }
+      } else this.heard.push(text)
       return
     }
     key.keyed = true

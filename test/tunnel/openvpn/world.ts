@@ -1,6 +1,8 @@
 /** The machine and the toy server over a link in virtual time, which may lose, repeat and reorder. */
+import { PvpnError } from '../../../src/core/errors.js'
 import type { OpenvpnOptions } from '../../../src/core/options.js'
 import { PacketBatch } from '../../../src/core/packet-batch.js'
+import type { Answers, Question } from '../../../src/core/question.js'
 import { socketAddress } from '../../../src/core/socket-address.js'
 import type { PacketTunnel, TunnelEvent } from '../../../src/core/tunnel.js'
 import { createOpenvpn } from '../../../src/tunnel/openvpn/tunnel.js'
@@ -27,6 +29,7 @@ export function options(more: Partial<OpenvpnOptions> = {}): OpenvpnOptions {
     remoteRandom: false,
     protection: { kind: 'none' },
     tls: { ca: [], usages: [], fingerprints: [], weakCertificates: false },
+    asksPassword: more.username !== undefined,
     ciphers: ['AES-256-GCM', 'AES-128-GCM', 'CHACHA20-POLY1305'],
     digest: 'sha1',
     directives: [],
@@ -83,7 +86,10 @@ export class World {
         for (let i = 0; i < out.length; i++) out[i] = Math.floor(this.#random() * 256)
       },
       wallClock: () => 1_700_000_000_000 + this.now,
-      tls: toyTls(later),
+      tls: (keyPassword) => {
+        if (client.tls.key === undefined || keyPassword === 'open sesame') return toyTls(later)
+        throw new PvpnError('ERR_AUTH', 'auth failed: the private key is locked')
+      },
       carrier: undefined,
     })
   }
@@ -115,6 +121,16 @@ export class World {
   get message(): string {
     const last = this.events.at(-1)
     return last !== undefined && 'error' in last ? last.error.message : ''
+  }
+
+  /** What the last failure asks. */
+  get asks(): readonly Question[] {
+    const last = this.events.at(-1)
+    return last?.kind === 'failed' ? last.error.asks : []
+  }
+
+  answer(answers: Answers): void {
+    this.tunnel.answer?.(answers, this.now)
   }
 
   send(bytes: Uint8Array): void {
