@@ -3,7 +3,7 @@ import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 
 export interface FoundFile {
   readonly bytes: Uint8Array
-  /** Permission bits. */
+  /** Permission bits; without those of the group where the file is root's and was given to us by its group. */
   readonly mode: number
 }
 
@@ -25,13 +25,22 @@ export function readBounded(path: string, most: number): FoundFile | string {
       const read = readSync(fd, bytes, length, bytes.length - length, null)
       length += read
       if (length > most) return `is larger than ${most} bytes`
-      if (read === 0) return { bytes: bytes.slice(0, length), mode: stat.mode & 0o777 }
+      if (read === 0) return { bytes: bytes.slice(0, length), mode: permissions(stat) }
     }
   } catch (error) {
     return reason(error)
   } finally {
     closeSync(fd)
   }
+}
+
+/**
+ * A file of root's that its group may read, read by somebody else, is how secrets are handed to one
+ * unprivileged user (Kubernetes' fsGroup does it so): the group is no "other" then.
+ */
+function permissions(stat: { readonly uid: number; readonly mode: number }): number {
+  const given = stat.uid === 0 && process.getuid?.() !== 0
+  return stat.mode & (given ? 0o737 : 0o777)
 }
 
 function reason(error: unknown): string {
