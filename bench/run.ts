@@ -13,14 +13,15 @@ import { BenchLab, type Path } from './lab/topology.js'
 import { merged, type Ratios, ratios, regressions } from './ratios.js'
 import { type Row, table } from './report.js'
 
-const USAGE = `npm run bench -- [--runs N] [--seconds N] [--paths LIST] [--cases LIST] [--contestants LIST] [--far FAR] [--check | --store]
+const USAGE = `npm run bench -- [--runs N] [--seconds N] [--paths LIST] [--cases LIST] [--contestants LIST] [--far FAR] [--check | --store] [--at-least PART]
   --runs         runs of each case (5)
   --seconds      length of one (4)
   --paths        of: 0ms, 30ms, 30ms-1%, 100ms (all): added round trip, loss each way
   --cases        parts of the cases' names, such as down,first (all; over a path with delay those of transfers)
   --contestants  of: ${KINDS.map((kind) => kind.name).join('; ')} (all), separated by ";"
   --far          the far side: wireguard-go (Linux's TCP, one packet a call; default), or pvpn (our own stack, which sends in batches)
-  --check        exit 1 when pvpn stands worse to a peer than in bench/ratios.json; --store writes that file`
+  --check        exit 1 when pvpn stands worse to a peer than in bench/ratios.json; --store writes that file
+  --at-least     exit 1 when pvpn carries less than this part of what the kernel's TCP does in the same run and case (0.9)`
 const PATHS: readonly Path[] = [
   { name: '0ms', rtt: 0, loss: 0 },
   { name: '30ms', rtt: 30, loss: 0 },
@@ -41,6 +42,7 @@ const { values } = parseArgs({
     far: { type: 'string', default: 'wireguard-go' },
     check: { type: 'boolean' },
     store: { type: 'boolean' },
+    'at-least': { type: 'string' },
     help: { type: 'boolean' },
   },
 })
@@ -92,7 +94,17 @@ async function main(): Promise<void> {
     'build/bench.json',
     `${JSON.stringify({ node: process.version, far, idle, rows }, null, 2)}\n`,
   )
-  compare(ratios(rows))
+  const now = ratios(rows)
+  compare(now)
+  if (values['at-least'] !== undefined) besideKernel(now, Number(values['at-least']))
+}
+
+/** Our TCP beside Linux's over the same paths: a ratio, which stands the noise that times do not. */
+function besideKernel(now: Ratios, least: number): void {
+  const found = Object.entries(now).filter(([key]) => key.endsWith('gbit, kernel'))
+  const less = found.filter(([, ratio]) => ratio < least)
+  for (const [key, ratio] of found) console.error(`${key}: ${ratio} of the kernel's`)
+  if (less.length > 0 || found.length === 0) process.exitCode = 1
 }
 
 function compare(now: Ratios): void {

@@ -161,12 +161,27 @@ function selective(c: Connection, s: Segment, d: Delivery): void {
       d.duplicateRight = right0
     }
   }
+  // Lowest first: a lower one behind a higher one would look like reordering.
   for (let i = from; i < sackCount; i++) {
+    lowestFirst(sack, i, sackCount)
     const left = sack[2 * i] as number
     const right = sack[2 * i + 1] as number
     if (before(left, right) && before(c.una, right) && atOrBefore(right, c.next)) {
       markRange(c, latest(left, c.una), right, d)
     }
+  }
+}
+
+/** Moves the lowest block of `from` … `count`-1 to `from`. */
+function lowestFirst(blocks: Int32Array, from: number, count: number): void {
+  for (let i = from + 1; i < count; i++) {
+    const left = blocks[2 * i] as number
+    if (!before(left, blocks[2 * from] as number)) continue
+    const right = blocks[2 * i + 1] as number
+    blocks[2 * i] = blocks[2 * from] as number
+    blocks[2 * i + 1] = blocks[2 * from + 1] as number
+    blocks[2 * from] = left
+    blocks[2 * from + 1] = right
   }
 }
 

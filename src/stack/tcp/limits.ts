@@ -27,7 +27,9 @@ export const RECEIVE_TOTAL = 256 * MIB
 /** Bytes each connection may hold whatever the others hold. */
 export const RECEIVE_SHARE = 32 * KIB
 /** Gaps in what has arrived of one connection. At the bound segments that would open another are dropped. */
-export const OUT_OF_ORDER_RANGES = 256
+export const OUT_OF_ORDER_RANGES = 1024
+/** Ranges behind gaps whose last change is remembered until the sender was told. At the bound the oldest is told of no more. */
+export const SACK_RECENT = 32
 /** Largest piece of memory for received data in bytes. */
 export const RECEIVE_CHUNK = 256 * KIB
 

@@ -2,8 +2,7 @@
  * Which sequence ranges have arrived beyond a gap, and what to tell the sender of them: SACK blocks
  * (RFC 2018 section 4), the block of a duplicate first (RFC 2883 section 4).
  */
-import { SACK_BLOCKS } from '../../wire/tcp-options.js'
-import { OUT_OF_ORDER_RANGES } from './limits.js'
+import { OUT_OF_ORDER_RANGES, SACK_RECENT } from './limits.js'
 import { atOrBefore, before, earliest, latest, sequenceDistance } from './sequence.js'
 
 export class OutOfOrder {
@@ -12,6 +11,8 @@ export class OutOfOrder {
   #right: number[] = []
   /** A sequence number inside each of the ranges last changed, latest first. */
   #recent: number[] = []
+  /** So many of them, from the first on, have changed since the sender was told of them. */
+  #untold = 0
   /** Bytes in all ranges. */
   bytes = 0
 
@@ -57,11 +58,20 @@ export class OutOfOrder {
   #touch(sequence: number, left: number, right: number, merged: boolean): void {
     const recent = this.#recent
     // One range must have one entry: two equal blocks would look like a DSACK.
-    if (recent.length > 0 && !merged && inside(recent[0] as number, left, right)) return
-    const kept = recent.filter((s) => !inside(s, left, right))
-    kept.unshift(sequence)
-    if (kept.length > SACK_BLOCKS) kept.pop()
+    if (recent.length > 0 && !merged && inside(recent[0] as number, left, right)) {
+      if (this.#untold === 0) this.#untold = 1
+      return
+    }
+    let untold = 1
+    const kept = [sequence]
+    for (let i = 0; i < recent.length && kept.length < SACK_RECENT; i++) {
+      const other = recent[i] as number
+      if (inside(other, left, right)) continue
+      if (i < this.#untold) untold++
+      kept.push(other)
+    }
     this.#recent = kept
+    this.#untold = untold
   }
 
   /** Does [left, right) lie wholly in one range? */
@@ -86,23 +96,40 @@ export class OutOfOrder {
     if (gone > 0) {
       this.#left.splice(0, gone)
       this.#right.splice(0, gone)
-      this.#recent = this.#recent.filter((s) => !before(s, end))
+      let untold = 0
+      this.#recent = this.#recent.filter((s, i) => {
+        if (before(s, end)) return false
+        if (i < this.#untold) untold++
+        return true
+      })
+      this.#untold = untold
     }
     return end
   }
 
-  /** Writes up to `most` blocks to out[2 × from …], those last changed first; the number of blocks in `out`. */
+  /**
+   * Writes up to `most` blocks to out[2 × from …], those last changed first; the number of blocks in
+   * `out`. When more ranges have changed than fit, the oldest of them come first (`untold` stays true):
+   * a sender that heard of the newest alone would take the others for reordered when it hears of them.
+   */
   blocks(out: Int32Array, from: number, most: number): number {
+    const room = most - from
+    let at = Math.max(0, this.#untold - room)
+    this.#untold = at
     let count = from
-    for (const sequence of this.#recent) {
-      if (count >= most) break
-      const i = this.#rangeOf(sequence)
+    for (; at < this.#recent.length && count < most; at++) {
+      const i = this.#rangeOf(this.#recent[at] as number)
       if (i < 0) continue
       out[2 * count] = this.#left[i] as number
       out[2 * count + 1] = this.#right[i] as number
       count++
     }
     return count
+  }
+
+  /** Have ranges changed of which no block has told yet? */
+  get untold(): boolean {
+    return this.#untold > 0
   }
 
   #rangeOf(sequence: number): number {
@@ -118,6 +145,7 @@ export class OutOfOrder {
     this.#left = []
     this.#right = []
     this.#recent = []
+    this.#untold = 0
     this.bytes = 0
   }
 }

@@ -51,9 +51,10 @@ export function emit(c: Connection, batch: PacketBatch, blocks: Int32Array): boo
 function controls(c: Connection, batch: PacketBatch, blocks: Int32Array): boolean {
   const tell = c.acksWanted > 0 && (c.duplicateSeen || (c.outOfOrder?.empty ?? true) === false)
   if (tell || c.acksWanted > 1) {
-    for (let left = c.acksWanted; left > 0; left--) {
+    // More ranges may have changed than one ACK can tell of.
+    for (let left = c.acksWanted; left > 0 || untold(c); left--) {
       if (batch.full) {
-        c.acksWanted = left
+        c.acksWanted = Math.max(1, left)
         return false
       }
       sendAck(c, batch, c.next, blocks)
@@ -65,6 +66,10 @@ function controls(c: Connection, batch: PacketBatch, blocks: Int32Array): boolea
     sendAck(c, batch, sequenceAdd(c.una, -1), blocks)
   }
   return true
+}
+
+function untold(c: Connection): boolean {
+  return c.sackUsed && (c.outOfOrder?.untold ?? false)
 }
 
 /** Retransmissions and new data. True: there is more. */

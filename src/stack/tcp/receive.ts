@@ -164,14 +164,19 @@ export function windowUpdateDue(c: Connection): boolean {
   return gain >= 2 * c.segmentSize && (window >= 2 * current || gain * 2 >= c.receiveLimit)
 }
 
-/** Lets the receive buffer follow the path: room for four times what was read in the last round trip, as a sender in slow start doubles its window per round trip. */
+/**
+ * Lets the receive buffer follow the path: room for four times what was read in the last round trip, as
+ * a sender in slow start doubles its window per round trip. What waits behind a gap counts as read: a
+ * path that loses would keep the buffer small else, and be held up by each gap for longer.
+ */
 export function growReceiveBuffer(c: Connection): void {
-  if (c.readBytes === 0) return
+  const bytes = c.readBytes + (c.outOfOrder?.bytes ?? 0)
+  if (bytes === 0) return
   const elapsed = c.stack.now - c.measureFrom
   if (elapsed < (c.trip.smoothed === 0 ? TRIP_UNKNOWN : c.trip.smoothed)) return
-  if (c.readBytes > c.readMost) {
-    c.readMost = c.readBytes
-    c.receiveLimit = Math.max(c.receiveLimit, Math.min(RECEIVE_BUFFER, 4 * c.readBytes))
+  if (bytes > c.readMost) {
+    c.readMost = bytes
+    c.receiveLimit = Math.max(c.receiveLimit, Math.min(RECEIVE_BUFFER, 4 * bytes))
   }
   c.readBytes = 0
   c.measureFrom = c.stack.now
