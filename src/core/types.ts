@@ -23,8 +23,13 @@ export interface Endpoint {
 export interface LinkInfo {
   /** Addresses with prefix length, e.g. `192.168.9.52/24`, `fd00::2/64`. */
   readonly addresses: readonly string[]
-  /** DNS servers that the tunnel brings, as IP literals. */
+  /** DNS servers that the tunnel brings, as IP literals; `ADDRESS:PORT` (`[V6]:PORT`) where it is not 53. */
   readonly dns: readonly string[]
+  /**
+   * Split DNS that the tunnel brings: a domain to the servers, written like `dns`, that alone are asked
+   * for it and what is below. The others ask `dns`; where that is empty, the servers of all zones.
+   */
+  readonly zones?: Readonly<Record<string, readonly string[]>>
   /** Search domains that the tunnel brings. */
   readonly search: readonly string[]
   /** Largest IP packet that the tunnel carries, in bytes. */

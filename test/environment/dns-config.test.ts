@@ -49,3 +49,36 @@ t.test('names in other scripts', async (t) => {
   t.equal(asciiName('例え。テスト'), 'xn--r8jz45g.xn--zckzah', 'an ideographic full stop is a dot')
   t.equal(asciiName('a b.é'), '', 'what can not be a name is none')
 })
+
+t.test('split DNS that the tunnel brings', (t) => {
+  const none = { servers: undefined, search: undefined, zones: {}, hosts: {}, listen: [] }
+  const link: LinkInfo = {
+    addresses: [],
+    dns: ['10.0.0.1', '[fd00::1]:5353'],
+    search: [],
+    mtu: 1400,
+    zones: { 'lab.example': ['10.0.0.2:54'], 'x.example': ['10.0.0.3', 'nonsense'] },
+  }
+  const effective = effectiveConfig(none, link)
+  t.same(effective.servers, [
+    { address: '10.0.0.1', port: 53 },
+    { address: 'fd00::1', port: 5353 },
+  ])
+  t.same(effective.zones, {
+    'lab.example': [{ address: '10.0.0.2', port: 54 }],
+    'x.example': [{ address: '10.0.0.3', port: 53 }],
+  })
+  const own = [{ address: '10.9.9.9', port: 53 }]
+  t.same(
+    effectiveConfig({ ...none, zones: { 'lab.example': own } }, link).zones['lab.example'],
+    own,
+    "the configuration's zone goes before",
+  )
+  t.same(effectiveConfig({ ...none, servers: own }, link).zones, {}, 'its servers are for all')
+  t.same(
+    effectiveConfig(none, { ...link, dns: [] }).servers.map(({ address }) => address),
+    ['10.0.0.2', '10.0.0.3'],
+    'with servers for zones alone these are asked for the rest too',
+  )
+  t.end()
+})

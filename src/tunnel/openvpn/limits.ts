@@ -24,6 +24,11 @@ export const OVPN_PUSHED_OPTIONS = 4096
 /** Routes taken from a push or a file; further ones are left out, and counted. */
 export const OVPN_ROUTES = 2048
 
+/** `dns server`s of one push, addresses of each, and domains of each and of the search list; further ones are left out. */
+export const OVPN_DNS_SERVERS = 32
+export const OVPN_DNS_ADDRESSES = 8
+export const OVPN_DNS_DOMAINS = 256
+
 /** Bytes of one packet over TCP; a longer one ends the connection, as nothing behind it can be found. */
 export const OVPN_STREAM_PACKET_BYTES = 2048
 

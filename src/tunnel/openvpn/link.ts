@@ -1,5 +1,5 @@
 /** What a push makes of the environment's link: addresses, MTU, DNS, and what is reachable. */
-import { formatIp, parseIp } from '../../core/ip.js'
+import { formatIp, parseHostPort, parseIp } from '../../core/ip.js'
 import type { Bytes, LinkInfo } from '../../core/types.js'
 import { AllowedIps } from '../wireguard/allowed-ips.js'
 import { maskBits, type PushedOptions } from './push-options.js'
@@ -48,13 +48,36 @@ function mtuOf(pushed: PushedOptions, context: LinkContext): number {
   return Math.max(LEAST_MTU, Math.min(mtu, outer - headers - context.overhead))
 }
 
-/** Of `dns server` the one of highest priority that has addresses, else the `dhcp-option`s. */
-function dnsOf(pushed: PushedOptions): { dns: readonly string[]; search: readonly string[] } {
-  const [best] = [...pushed.dnsServers]
-    .filter(([, addresses]) => addresses.length > 0)
+/**
+ * Of `dns server` the one of highest priority that is for everything, and those for domains of their
+ * own; without any, the `dhcp-option`s.
+ */
+function dnsOf(pushed: PushedOptions): Pick<LinkInfo, 'dns' | 'search' | 'zones'> {
+  const servers = [...pushed.dnsServers]
+    .filter(([, { addresses, plain }]) => plain && addresses.length > 0)
     .sort(([a], [b]) => a - b)
+    .map(([, server]) => server)
   const search = pushed.dnsSearch.length > 0 ? pushed.dnsSearch : pushed.search
-  return { dns: best === undefined ? pushed.dns : best[1], search }
+  if (servers.length === 0) return { dns: pushed.dns, search }
+  const zones = new Map<string, readonly string[]>()
+  for (const { addresses, domains } of servers) {
+    for (const domain of domains) {
+      const zone = domain.toLowerCase().replace(/\.$/, '')
+      if (!zones.has(zone)) zones.set(zone, addresses)
+    }
+  }
+  const everything = servers.find(({ domains }) => domains.length === 0)
+  return {
+    dns: everything?.addresses ?? [],
+    search,
+    ...(zones.size === 0 ? {} : { zones: Object.fromEntries(zones) }),
+  }
+}
+
+/** Addresses of every DNS server of a link, without ports. */
+export function dnsAddresses({ dns, zones = {} }: LinkInfo): readonly string[] {
+  const texts = [...dns, ...Object.values(zones).flat()]
+  return texts.map((text) => (parseIp(text) === undefined ? parseHostPort(text)?.host : text) ?? '')
 }
 
 /** Which addresses the tunnel leads to. */

@@ -1,9 +1,15 @@
 /** PUSH_REPLY: the options that a server gives its clients, read one by one. Nothing here is trusted. */
-import { parseIp, parseIpv4, parseIpv6 } from '../../core/ip.js'
+import { formatHostPort, parseHostPort, parseIp, parseIpv4, parseIpv6 } from '../../core/ip.js'
 import { optionWords } from '../../core/option-words.js'
 import type { Bytes, Millis } from '../../core/types.js'
 import type { CompressionStub } from './compression-stub.js'
-import { OVPN_PUSHED_OPTIONS, OVPN_ROUTES } from './limits.js'
+import {
+  OVPN_DNS_ADDRESSES,
+  OVPN_DNS_DOMAINS,
+  OVPN_DNS_SERVERS,
+  OVPN_PUSHED_OPTIONS,
+  OVPN_ROUTES,
+} from './limits.js'
 
 export type Topology = 'net30' | 'p2p' | 'subnet'
 
@@ -12,6 +18,16 @@ export interface Route {
   readonly address: Bytes
   readonly bits: number
   readonly inside: boolean
+}
+
+/** One `dns server N`. */
+export interface DnsServer {
+  /** IP literals, with their port where it is not 53. */
+  addresses: readonly string[]
+  /** `resolve-domains`: it is for these alone. */
+  domains: readonly string[]
+  /** Plain DNS; DoH and DoT are not there. */
+  plain: boolean
 }
 
 /** Which of a push is taken: the configuration's `route-nopull` and `pull-filter`. */
@@ -34,8 +50,8 @@ export class PushedOptions {
   redirect6 = false
   readonly dns: string[] = []
   readonly search: string[] = []
-  /** Of `dns server`, which replaces `dhcp-option DNS`. */
-  readonly dnsServers = new Map<number, string[]>()
+  /** Of `dns server`, by priority, which replaces `dhcp-option DNS`. */
+  readonly dnsServers = new Map<number, DnsServer>()
   readonly dnsSearch: string[] = []
   peerId: number | undefined
   cipher: string | undefined
@@ -92,6 +108,13 @@ export class PushedOptions {
     else if (this.ignored.size < 64) this.ignored.add(name)
   }
 
+  /** The one of this priority; there may be as many as there are numbers. */
+  dnsServer(priority: number): DnsServer {
+    const server = this.dnsServers.get(priority) ?? { addresses: [], domains: [], plain: true }
+    if (this.dnsServers.size < OVPN_DNS_SERVERS) this.dnsServers.set(priority, server)
+    return server
+  }
+
   addRoute(route: Route): void {
     if (this.routes.length >= OVPN_ROUTES) this.routesLeftOut++
     else this.routes.push(route)
@@ -146,10 +169,17 @@ const READERS: Readonly<Record<string, Reader>> = {
   },
   dns: (into, [what, first = '', verb, ...rest]) => {
     if (what === 'search-domains') {
-      into.dnsSearch.push(...[first, verb ?? '', ...rest].filter(isDomain))
-    } else if (what === 'server' && verb === 'address' && /^-?\d{1,3}$/.test(first)) {
-      const addresses = rest.map(withoutPort).filter((text) => parseIp(text) !== undefined)
-      into.dnsServers.set(Number(first), addresses)
+      const domains = [first, verb ?? '', ...rest].filter(isDomain)
+      into.dnsSearch.push(...domains.slice(0, OVPN_DNS_DOMAINS - into.dnsSearch.length))
+    } else if (what === 'server' && /^-?\d{1,3}$/.test(first)) {
+      const server = into.dnsServer(Number(first))
+      if (verb === 'address') {
+        const addresses = rest.map(dnsAddress).filter((text) => text !== undefined)
+        server.addresses = addresses.slice(0, OVPN_DNS_ADDRESSES)
+      } else if (verb === 'resolve-domains') {
+        const domains = [...server.domains, ...rest.filter(isDomain)]
+        server.domains = domains.slice(0, OVPN_DNS_DOMAINS)
+      } else if (verb === 'transport') server.plain = rest[0] === 'plain'
     }
   },
   'peer-id': (into, [text]) => {
@@ -234,10 +264,13 @@ function isDomain(text: string): boolean {
   return text.length <= 253 && /^[\w-]+(\.[\w-]+)*\.?$/.test(text)
 }
 
-/** `192.0.2.1:53` and `[2001:db8::1]:53` without their ports. */
-function withoutPort(text: string): string {
-  const [, bracketed] = /^\[([^\]]*)\](?::\d+)?$/.exec(text) ?? []
-  return bracketed ?? text.replace(/^([\d.]+):\d+$/, '$1')
+/** `192.0.2.1`, `192.0.2.1:5353`, `2001:db8::1`, `[2001:db8::1]:5353`; port 53 is left out. Undefined: none of them. */
+function dnsAddress(text: string): string | undefined {
+  const bare = /^\[([^\]]*)\]$/.exec(text)?.[1] ?? text
+  if (parseIp(bare) !== undefined) return bare
+  const found = parseHostPort(text)
+  if (found === undefined || found.port === 0 || parseIp(found.host) === undefined) return undefined
+  return found.port === 53 ? found.host : formatHostPort(found.host, found.port)
 }
 
 /** Text in base64; empty when it is none. */

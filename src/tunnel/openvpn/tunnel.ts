@@ -20,7 +20,7 @@ import { Counters } from './counters.js'
 import { Credentials } from './credentials.js'
 import { type Failure, loginWanted, retry, serverLeft, unreachable, unresolved } from './failure.js'
 import { OVPN_EVENTS, OVPN_REMOTE_ADDRESSES } from './limits.js'
-import { linkOf, Reachable } from './link.js'
+import { dnsAddresses, linkOf, Reachable } from './link.js'
 import { connectTime } from './phases.js'
 import { Remotes } from './remotes.js'
 import { RESOLVE_TIMEOUT } from './timing.js'
@@ -359,7 +359,7 @@ class OpenvpnTunnel implements PacketTunnel {
       transport: this.#remotes.current.transport,
       outerFamily: socketAddressIp(to).length === 4 ? 4 : 6,
     })
-    this.#reachable = new Reachable(pushed, this.link.dns)
+    this.#reachable = new Reachable(pushed, dnsAddresses(this.link))
     this.#report({ kind: 'up', link: this.link })
   }
 
