@@ -4,6 +4,7 @@ import { FailureRing, type RecentFailure } from '../core/activity.js'
 import type { HandedConnection } from '../core/admission.js'
 import type { Environment } from '../core/environment.js'
 import { toPvpnError } from '../core/errors.js'
+import { OutcomeCounts } from '../core/figures.js'
 import type { Logger } from '../core/log.js'
 import type { EnvironmentOptions } from '../core/options.js'
 import type { ConnectionInfo } from '../listener/connection.js'
@@ -34,6 +35,7 @@ export class Entrances {
   readonly #published: Entrance[] = []
   #publishing = false
   readonly #failures = new FailureRing(FAILURES_KEPT)
+  readonly outcomes = new OutcomeCounts()
 
   constructor(options: EnvironmentOptions, environment: Environment, logger: Logger) {
     this.#options = options
@@ -110,6 +112,16 @@ export class Entrances {
     return [...this.#proxies, this.#handed].reduce((sum, p) => sum + p.openConnections, 0)
   }
 
+  /** Bytes from and to programs at the proxy ports. */
+  get traffic(): { readonly fromPrograms: number; readonly toPrograms: number } {
+    let [fromPrograms, toPrograms] = [0, 0]
+    for (const { counters } of [...this.#proxies, this.#handed]) {
+      fromPrograms += counters.bytesFromClients
+      toPrograms += counters.bytesToClients
+    }
+    return { fromPrograms, toPrograms }
+  }
+
   #mixed(listen: EnvironmentOptions['listen'][number] | undefined): MixedListener {
     const { users, allowUnauthenticated, connectTimeout, name } = this.#options
     return createMixedListener({
@@ -120,6 +132,7 @@ export class Entrances {
       place: `environment ${name}`,
       route: () => this.#environment,
       logger: this.#logger,
+      onOutcome: this.outcomes.add,
       onFailure: (target, error) => {
         const { message, hint } = refusalOf(error)
         const at = new Date().toISOString()
@@ -143,7 +156,8 @@ export class Entrances {
     if (forwards.length > 0) {
       const { createForward } = await import('../listener/forward.js')
       for (const forward of forwards) {
-        this.#others.push(createForward({ ...common, forward, allowUnauthenticated }))
+        const onOutcome = this.outcomes.add
+        this.#others.push(createForward({ ...common, forward, allowUnauthenticated, onOutcome }))
       }
     }
     if (publish.length > 0) {

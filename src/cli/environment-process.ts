@@ -1,13 +1,14 @@
 /** The process of one environment: what `pvpn up` forks. It talks to the gateway by core/ipc.ts. */
 import type { Socket } from 'node:net'
 import { PvpnError, toPvpnError } from '../core/errors.js'
-import type { EnvironmentFigures, FromEnvironment, ToEnvironment } from '../core/ipc.js'
+import type { FromEnvironment, ToEnvironment } from '../core/ipc.js'
 import type { Logger } from '../core/log.js'
 import type { ManagedEnvironment } from '../core/managed-environment.js'
 import { CarryPort } from '../environment/carry-port.js'
 import { systemClock } from '../io/clock.js'
 import { IdleMemory } from '../io/idle-memory.js'
 import { createLogger } from '../io/logger.js'
+import { processFigures } from '../io/process-figures.js'
 import { systemRandom } from '../io/random.js'
 import { runtimeFolder } from '../io/runtime-folder.js'
 import { WrapPort } from '../wrap/wrap-port.js'
@@ -63,6 +64,9 @@ class EnvironmentProcess {
       case 'answer':
         this.#environment?.answer?.(message.answers)
         break
+      case 'figures':
+        this.#figures(message.id)
+        break
       case 'activity':
         if (this.#activity === undefined) break
         send({ kind: 'activity', id: message.id, activity: this.#activity.read() })
@@ -93,6 +97,7 @@ class EnvironmentProcess {
       clock: systemClock,
       random: systemRandom,
       logger,
+      onOutcome: entrances.outcomes.add,
     })
     await this.#wrap.start()
     this.#carry = new CarryPort({ environment, runtimeFolder: runtimeFolder().path, logger })
@@ -132,9 +137,21 @@ class EnvironmentProcess {
       },
       systemClock,
     )
-    send({ kind: 'status', id, status, figures: figures(environment) })
+    send({ kind: 'status', id, status })
     // The gateway's heartbeat is the only thing that comes regularly.
     this.#memory.look()
+  }
+
+  #figures(id: number): void {
+    const [environment, entrances] = [this.#environment, this.#entrances]
+    if (environment === undefined || entrances === undefined) return
+    const figures = {
+      process: processFigures(),
+      connections: entrances.outcomes.counts,
+      ...entrances.traffic,
+      ...environment.figures,
+    }
+    send({ kind: 'figures', id, figures })
   }
 
   async #resolve(id: number, host: string): Promise<void> {
@@ -169,27 +186,6 @@ class EnvironmentProcess {
     await this.#entrances?.stop()
     await this.#environment?.stop()
   }
-}
-
-function figures(environment: ManagedEnvironment): EnvironmentFigures {
-  const { user, system } = process.cpuUsage()
-  return {
-    memory: residentMemory(),
-    cpu: (user + system) / 1e6,
-    ...environment.packets,
-  }
-}
-
-let lastMemory = 0
-
-/** Bytes; the last known figure when no descriptor is left to read the present one with. */
-function residentMemory(): number {
-  try {
-    lastMemory = process.memoryUsage.rss()
-  } catch {
-    // Too many open files: that ends no environment.
-  }
-  return lastMemory
 }
 
 function send(message: FromEnvironment): void {

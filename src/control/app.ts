@@ -85,7 +85,7 @@ export async function controlApp(options: ControlAppOptions): Promise<FastifyIns
 
   let metrics: Promise<Metrics> | undefined
   app.get('/metrics', async (_request, reply) => {
-    metrics ??= import('./metrics.js').then((module) => module.gatewayMetrics(gateway, version))
+    metrics ??= import('./metrics.js').then((module) => module.createMetrics(options))
     const { contentType, render } = await metrics
     return reply.type(contentType).send(await render())
   })

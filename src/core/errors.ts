@@ -4,23 +4,25 @@ import type { Question } from './question.js'
  * The closed set of failures that cross a module's border. Listeners translate them to protocol
  * replies by table, so a new code does not compile until every table knows it.
  */
-export type ErrorCode =
-  | 'ERR_ABORTED' // the caller gave up
-  | 'ERR_AUTH' // wrong or missing credentials
-  | 'ERR_CONFIG' // the configuration can't be used
-  | 'ERR_DENIED' // policy forbids it
-  | 'ERR_DOWN' // the environment is not up
-  | 'ERR_HOST_UNREACHABLE' // ICMP host/port unreachable, no such neighbour
-  | 'ERR_INTERNAL' // a defect of ours
-  | 'ERR_LIMIT' // a named bound was reached
-  | 'ERR_NAME' // no such name inside
-  | 'ERR_NET_UNREACHABLE' // no route, no AllowedIPs, ICMP network unreachable
-  | 'ERR_PROTOCOL' // the peer broke the protocol
-  | 'ERR_REFUSED' // the target refused the connection
-  | 'ERR_RESET' // the peer reset an open connection
-  | 'ERR_RESOLVER' // every DNS server failed or was silent
-  | 'ERR_TIMEOUT' // no answer in time
-  | 'ERR_UNSUPPORTED' // this tunnel or protocol can't do that
+export const ERROR_CODES = [
+  'ERR_ABORTED', // the caller gave up
+  'ERR_AUTH', // wrong or missing credentials
+  'ERR_CONFIG', // the configuration can't be used
+  'ERR_DENIED', // policy forbids it
+  'ERR_DOWN', // the environment is not up
+  'ERR_HOST_UNREACHABLE', // ICMP host/port unreachable, no such neighbour
+  'ERR_INTERNAL', // a defect of ours
+  'ERR_LIMIT', // a named bound was reached
+  'ERR_NAME', // no such name inside
+  'ERR_NET_UNREACHABLE', // no route, no AllowedIPs, ICMP network unreachable
+  'ERR_PROTOCOL', // the peer broke the protocol
+  'ERR_REFUSED', // the target refused the connection
+  'ERR_RESET', // the peer reset an open connection
+  'ERR_RESOLVER', // every DNS server failed or was silent
+  'ERR_TIMEOUT', // no answer in time
+  'ERR_UNSUPPORTED', // this tunnel or protocol can't do that
+] as const
+export type ErrorCode = (typeof ERROR_CODES)[number]
 
 /** An expected failure, with a code for programs and words for people. Never holds a secret. */
 export class PvpnError extends Error {

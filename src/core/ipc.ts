@@ -21,6 +21,7 @@
 import type { EnvironmentActivity } from './activity.js'
 import type { HandedConnection } from './admission.js'
 import type { EnvironmentState, EnvironmentStatus } from './environment.js'
+import type { EnvironmentFigures } from './figures.js'
 import type { LogLevel } from './log.js'
 import type { EnvironmentOptions } from './options.js'
 import type { Answers, Question } from './question.js'
@@ -47,18 +48,8 @@ export type ToEnvironment =
   | { readonly kind: 'answer'; readonly answers: Answers }
   /** Somebody looks: answer with an `activity` of the same id. */
   | { readonly kind: 'activity'; readonly id: number }
-
-/** What metrics need beyond the status; cumulative since the process began. */
-export interface EnvironmentFigures {
-  /** Resident memory, bytes. */
-  readonly memory: number
-  /** User and system time, seconds. */
-  readonly cpu: number
-  readonly packetsIn: number
-  readonly packetsOut: number
-  /** Dropped packets by reason. */
-  readonly drops: Readonly<Record<string, number>>
-}
+  /** Metrics are read: answer with `figures` of the same id. */
+  | { readonly kind: 'figures'; readonly id: number }
 
 export type FromEnvironment =
   /** First message: modules are loaded, `start` will be acted on at once (the ports are unowned until then). */
@@ -84,9 +75,5 @@ export type FromEnvironment =
       readonly error?: { readonly code: string; readonly message: string }
     }
   | { readonly kind: 'activity'; readonly id: number; readonly activity: EnvironmentActivity }
-  | {
-      readonly kind: 'status'
-      readonly id: number
-      readonly status: EnvironmentStatus
-      readonly figures?: EnvironmentFigures
-    }
+  | { readonly kind: 'figures'; readonly id: number; readonly figures: EnvironmentFigures }
+  | { readonly kind: 'status'; readonly id: number; readonly status: EnvironmentStatus }

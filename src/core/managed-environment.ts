@@ -1,6 +1,7 @@
 /** An environment as its own process sees it: the contract of listeners, and what starting, stopping and status need. */
 import type { Environment } from './environment.js'
 import type { PvpnError } from './errors.js'
+import type { NetworkFigures } from './figures.js'
 import type { PacketBatch } from './packet-batch.js'
 import type { Answers } from './question.js'
 import type { Bytes, LinkInfo, Millis } from './types.js'
@@ -23,8 +24,8 @@ export interface ManagedEnvironment extends Environment {
   readonly tunnelStatus: TunnelStatus
   /** The IP layer itself, for a network namespace that has the environment's address too; undefined without one. */
   readonly packetGate?: PacketGate
-  /** IP packets since the start, and those dropped by reason; all 0 for tunnels without an IP layer. */
-  readonly packets: PacketCounts
+  /** What this kind of tunnel can count, for metrics. */
+  readonly figures: NetworkFigures
 }
 
 export interface PacketGate {
@@ -34,12 +35,6 @@ export interface PacketGate {
   transmit(batch: PacketBatch): void
   /** Would this destination go anywhere? */
   routes(address: Bytes): boolean
-}
-
-export interface PacketCounts {
-  readonly packetsIn: number
-  readonly packetsOut: number
-  readonly drops: Readonly<Record<string, number>>
 }
 
 export interface TunnelStatus {

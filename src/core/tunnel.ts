@@ -3,6 +3,7 @@
  * await inside. Datagrams of the peer are hostile input: they are counted and dropped, never thrown.
  */
 import type { PvpnError } from './errors.js'
+import type { HandshakeFigures } from './figures.js'
 import type { PacketBatch } from './packet-batch.js'
 import type { Answers } from './question.js'
 import type { LinkInfo, Millis } from './types.js'
@@ -22,6 +23,8 @@ export interface TunnelCounters {
   readonly packetsOut: number
   /** Dropped packets by reason; reasons are a closed set per tunnel. */
   readonly drops: Readonly<Record<string, number>>
+  /** Key agreements, renewals included; absent where the tunnel does not count them. */
+  readonly handshakes?: HandshakeFigures
 }
 
 export interface PacketTunnel {

@@ -4,8 +4,9 @@
  */
 import type { CallOptions, EnvironmentState, LookupOptions } from '../core/environment.js'
 import { PvpnError } from '../core/errors.js'
+import type { NetworkFigures } from '../core/figures.js'
 import { formatIp, parseIp } from '../core/ip.js'
-import type { ManagedEnvironment, PacketCounts, TunnelStatus } from '../core/managed-environment.js'
+import type { ManagedEnvironment, TunnelStatus } from '../core/managed-environment.js'
 import type { ByteStream, DatagramPort, StreamListener } from '../core/stream.js'
 import type { Bytes, Millis, Target } from '../core/types.js'
 import { connectHost, listenHost } from '../io/host-connect.js'
@@ -73,8 +74,8 @@ class DirectEnvironment implements ManagedEnvironment {
     }
   }
 
-  get packets(): PacketCounts {
-    return { packetsIn: 0, packetsOut: 0, drops: {} }
+  get figures(): NetworkFigures {
+    return {}
   }
 
   async start(): Promise<void> {

@@ -5,14 +5,10 @@
 import type { DatagramSocket } from '../core/datagram-socket.js'
 import type { CallOptions, EnvironmentState, LookupOptions } from '../core/environment.js'
 import { PvpnError } from '../core/errors.js'
+import type { NetworkFigures } from '../core/figures.js'
 import { formatHostPort, parseIp } from '../core/ip.js'
 import type { Logger } from '../core/log.js'
-import type {
-  ManagedEnvironment,
-  PacketCounts,
-  PacketGate,
-  TunnelStatus,
-} from '../core/managed-environment.js'
+import type { ManagedEnvironment, PacketGate, TunnelStatus } from '../core/managed-environment.js'
 import type { DnsOptions } from '../core/options.js'
 import type { Answers } from '../core/question.js'
 import { parseSocketAddress } from '../core/socket-address.js'
@@ -26,6 +22,7 @@ import type { PacketTunnel, TunnelEvent } from '../core/tunnel.js'
 import type { Bytes, Clock, Endpoint, LinkInfo, Random, Target } from '../core/types.js'
 import type { Stack, TcpSocket } from '../stack/contract.js'
 import { familiesOf } from './dns-config.js'
+import { dnsFigures } from './figures.js'
 import { dialHappyEyeballs } from './happy-eyeballs.js'
 import { PacketDriver } from './packet-driver.js'
 import { createResolver, type EnvironmentResolver } from './resolver.js'
@@ -132,9 +129,15 @@ export class PacketEnvironment implements ManagedEnvironment {
     }
   }
 
-  get packets(): PacketCounts {
-    const { packetsIn, packetsOut, drops } = this.#o.tunnel.counters
-    return { packetsIn, packetsOut, drops: { ...drops, ...this.#o.stack.counters.drops } }
+  get figures(): NetworkFigures {
+    const { packetsIn, packetsOut, drops: tunnelDrops, handshakes } = this.#o.tunnel.counters
+    const { drops: stackDrops, tcp } = this.#o.stack.counters
+    return {
+      packets: { in: packetsIn, out: packetsOut, tunnelDrops, stackDrops },
+      ...(handshakes === undefined ? {} : { handshakes }),
+      tcp,
+      dns: dnsFigures(this.#resolver.stats()),
+    }
   }
 
   async start(): Promise<void> {

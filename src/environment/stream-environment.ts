@@ -4,14 +4,16 @@
  */
 import type { CallOptions, EnvironmentState, LookupOptions } from '../core/environment.js'
 import { PvpnError, toPvpnError } from '../core/errors.js'
+import type { NetworkFigures } from '../core/figures.js'
 import { parseIp } from '../core/ip.js'
 import type { Logger } from '../core/log.js'
-import type { ManagedEnvironment, PacketCounts, TunnelStatus } from '../core/managed-environment.js'
+import type { ManagedEnvironment, TunnelStatus } from '../core/managed-environment.js'
 import type { DnsOptions } from '../core/options.js'
 import type { Answers } from '../core/question.js'
 import type { ByteStream, DatagramPort, StreamListener } from '../core/stream.js'
 import type { StreamTunnel } from '../core/stream-tunnel.js'
 import type { Bytes, Clock, Endpoint, LinkInfo, Millis, Random, Target } from '../core/types.js'
+import { dnsFigures } from './figures.js'
 import { dialHappyEyeballs } from './happy-eyeballs.js'
 import {
   MAX_TUNNEL_STREAMS,
@@ -47,6 +49,7 @@ export class StreamEnvironment implements ManagedEnvironment {
   readonly #states: StateMachine
   readonly #resolver: EnvironmentResolver
   readonly #counts = { bytesIn: 0, bytesOut: 0 }
+  readonly #checks = { completed: 0, failed: 0 }
   readonly #open = new Set<TunnelStream>()
   #dialling = 0
   #checking: AbortController | undefined
@@ -97,8 +100,8 @@ export class StreamEnvironment implements ManagedEnvironment {
     }
   }
 
-  get packets(): PacketCounts {
-    return { packetsIn: 0, packetsOut: 0, drops: {} }
+  get figures(): NetworkFigures {
+    return { handshakes: this.#checks, dns: dnsFigures(this.#resolver.stats()) }
   }
 
   async start(): Promise<void> {
@@ -246,6 +249,7 @@ export class StreamEnvironment implements ManagedEnvironment {
       },
       (thrown: unknown) => {
         if (!settle()) return
+        this.#checks.failed++
         const error = toPvpnError(thrown)
         const silent = error.code === 'ERR_ABORTED'
         this.#lost(
@@ -263,6 +267,7 @@ export class StreamEnvironment implements ManagedEnvironment {
     const { clock, logger, tunnel } = this.#o
     this.#retry = STREAM_RETRY_FIRST
     this.#lastCheck = clock.now()
+    this.#checks.completed++
     if (this.state !== 'up') logger.info({ endpoint: tunnel.endpoint }, 'tunnel up')
     this.#resolver.configure(NO_LINK)
     this.#states.up(clock.now())

@@ -3,7 +3,8 @@ import type { Socket } from 'node:net'
 import type { EnvironmentActivity } from '../core/activity.js'
 import type { HandedConnection } from '../core/admission.js'
 import type { EnvironmentState, EnvironmentStatus } from '../core/environment.js'
-import type { EnvironmentFigures } from '../core/ipc.js'
+import type { EnvironmentFigures, ProcessFigures } from '../core/figures.js'
+import type { HistogramFigures } from '../core/histogram.js'
 import type { EnvironmentOptions, GatewayOptions } from '../core/options.js'
 import type { Answers } from '../core/question.js'
 import type { Explanation } from '../policy/explain.js'
@@ -58,6 +59,18 @@ export interface EnvironmentReading {
   readonly figures: EnvironmentFigures | undefined
   /** Times its process was started again after a crash. */
   readonly restarts: number
+  /** Clients that the gateway told that the environment is not there, while it had no process. */
+  readonly standbyAnswers: number
+}
+
+/** Counters of the gateway itself, since it began. */
+export interface GatewayFigures {
+  readonly process: ProcessFigures
+  readonly reloads: { readonly succeeded: number; readonly failed: number }
+  /** Unix time in seconds since which the present configuration is used. */
+  readonly configuredAt: number
+  /** Could the configuration be used when it was read last? */
+  readonly configurationGood: boolean
 }
 
 export type Action = 'start' | 'stop' | 'restart'
@@ -66,6 +79,7 @@ export interface Gateway {
   readonly names: readonly string[]
   status(): Promise<GatewayStatus>
   readings(): Promise<readonly EnvironmentReading[]>
+  readonly figures: GatewayFigures
   environment(name: string): Promise<EnvironmentStatus | undefined>
   /** What goes on in it just now, and what failed last. Undefined: no such environment. */
   activity(name: string): Promise<EnvironmentActivity | undefined>
@@ -114,6 +128,17 @@ export interface PolicyDecision extends Explanation {
   readonly user: string | null
 }
 
+/** What the policy port decided since the gateway began. */
+export interface PolicyFigures {
+  /** Let in, by environment: those that are configured, all of them. */
+  readonly allowed: Readonly<Record<string, number>>
+  readonly denied: number
+  /** An environment that had to be asked could not tell. */
+  readonly undecided: number
+  /** Milliseconds that decisions took. */
+  readonly took: HistogramFigures
+}
+
 export interface PolicyQuestion {
   readonly host: string
   readonly port: number
@@ -127,6 +152,7 @@ export interface Policy {
   explain(question: PolicyQuestion): Promise<Explanation | undefined>
   /** The newest first. */
   readonly recent: readonly PolicyDecision[]
+  readonly figures: PolicyFigures
   /** The proxy auto-configuration file for whoever asks on this connection, and its entity tag. */
   pac(reader: Socket): { readonly text: string; readonly etag: string }
 }

@@ -5,7 +5,8 @@ import type { EnvironmentActivity } from '../core/activity.js'
 import type { HandedConnection } from '../core/admission.js'
 import type { EnvironmentState, EnvironmentStatus } from '../core/environment.js'
 import { type ErrorCode, PvpnError } from '../core/errors.js'
-import type { EnvironmentFigures, FromEnvironment, ToEnvironment } from '../core/ipc.js'
+import type { EnvironmentFigures } from '../core/figures.js'
+import type { FromEnvironment, ToEnvironment } from '../core/ipc.js'
 import type { LogLevel } from '../core/log.js'
 import type { EnvironmentOptions } from '../core/options.js'
 import type { Answers, Question } from '../core/question.js'
@@ -20,21 +21,35 @@ export interface ProcessEvents {
   onEnd(how: string): void
 }
 
-export interface StatusAnswer {
-  readonly status: EnvironmentStatus
-  readonly figures: EnvironmentFigures | undefined
-}
-
 interface Query {
   readonly id: number
   readonly timer: NodeJS.Timeout
-  readonly resolve: (answer: StatusAnswer | undefined) => void
+  readonly resolve: (answer: EnvironmentStatus | undefined) => void
 }
 
-interface Look {
-  readonly timer: NodeJS.Timeout
-  readonly promise: Promise<EnvironmentActivity | undefined>
-  readonly resolve: (activity: EnvironmentActivity | undefined) => void
+/** A question that travels: askers meanwhile share its answer. */
+class Asked<T> {
+  #pending: { timer: NodeJS.Timeout; promise: Promise<T | undefined> } | undefined
+  #resolve: (answer: T | undefined) => void = () => {}
+
+  /** The answer, or undefined when there is none within STATUS_TIMEOUT. */
+  ask(send: () => void): Promise<T | undefined> {
+    if (this.#pending === undefined) {
+      const promise = new Promise<T | undefined>((resolve) => {
+        this.#resolve = resolve
+      })
+      const timer = setTimeout(() => this.answer(undefined), STATUS_TIMEOUT)
+      this.#pending = { timer, promise }
+      send()
+    }
+    return this.#pending.promise
+  }
+
+  answer(answer: T | undefined): void {
+    clearTimeout(this.#pending?.timer)
+    this.#pending = undefined
+    this.#resolve(answer)
+  }
 }
 
 interface Resolving {
@@ -54,10 +69,11 @@ export class EnvironmentProcess {
   /** Sockets on their way. */
   readonly #handovers = new Set<Socket>()
   #missed = 0
-  /** The question about activity that travels, and its askers' answer. */
-  #look: Look | undefined
-  /** The latest answer, however old. */
-  last: StatusAnswer | undefined
+  readonly #look = new Asked<EnvironmentActivity>()
+  readonly #counting = new Asked<EnvironmentFigures>()
+  /** The latest answers, however old. */
+  last: EnvironmentStatus | undefined
+  lastFigures: EnvironmentFigures | undefined
 
   constructor(
     { module, heapMib = ENVIRONMENT_HEAP_MIB }: { module: string; heapMib?: number },
@@ -142,7 +158,7 @@ export class EnvironmentProcess {
   }
 
   /** The process's own status, or undefined when it does not answer within STATUS_TIMEOUT. */
-  status(): Promise<StatusAnswer | undefined> {
+  status(): Promise<EnvironmentStatus | undefined> {
     if (this.#ended || !this.#child.connected) return Promise.resolve(undefined)
     return new Promise((resolve) => {
       // One query travels at a time: askers meanwhile share its answer.
@@ -158,16 +174,16 @@ export class EnvironmentProcess {
     })
   }
 
-  /** What goes on, or undefined when it does not answer within STATUS_TIMEOUT. Askers at the same time share an answer. */
+  /** What goes on, or undefined when it does not answer within STATUS_TIMEOUT. */
   activity(): Promise<EnvironmentActivity | undefined> {
     if (this.#ended || !this.#child.connected) return Promise.resolve(undefined)
-    if (this.#look === undefined) {
-      const { promise, resolve } = withResolvers<EnvironmentActivity | undefined>()
-      const timer = setTimeout(() => this.#seen(undefined), STATUS_TIMEOUT)
-      this.#look = { timer, promise, resolve }
-      this.#send({ kind: 'activity', id: ++this.#queryId })
-    }
-    return this.#look.promise
+    return this.#look.ask(() => this.#send({ kind: 'activity', id: ++this.#queryId }))
+  }
+
+  /** Its counters, or undefined when it does not answer within STATUS_TIMEOUT. */
+  figures(): Promise<EnvironmentFigures | undefined> {
+    if (this.#ended || !this.#child.connected) return Promise.resolve(undefined)
+    return this.#counting.ask(() => this.#send({ kind: 'figures', id: ++this.#queryId }))
   }
 
   /** Asks for a sign of life. The result is how many times in a row, before this one, there was none. */
@@ -202,17 +218,15 @@ export class EnvironmentProcess {
         this.#resolved(message)
         break
       case 'activity':
-        this.#seen(message.activity)
+        this.#look.answer(message.activity)
+        break
+      case 'figures':
+        this.lastFigures = message.figures
+        this.#counting.answer(message.figures)
         break
       default:
         message satisfies never
     }
-  }
-
-  #seen(activity: EnvironmentActivity | undefined): void {
-    clearTimeout(this.#look?.timer)
-    this.#look?.resolve(activity)
-    this.#look = undefined
   }
 
   #resolved({ id, addresses, error }: FromEnvironment & { kind: 'addresses' }): void {
@@ -226,7 +240,7 @@ export class EnvironmentProcess {
 
   #answer(message: FromEnvironment & { kind: 'status' }): void {
     this.#missed = 0
-    this.last = { status: message.status, figures: message.figures }
+    this.last = message.status
     const answered = this.#queries.filter((query) => query.id <= message.id)
     this.#queries = this.#queries.filter((query) => query.id > message.id)
     for (const query of answered) settle(query, this.last)
@@ -237,7 +251,8 @@ export class EnvironmentProcess {
     this.#ended = true
     for (const query of this.#queries) settle(query, undefined)
     this.#queries = []
-    this.#seen(undefined)
+    this.#look.answer(undefined)
+    this.#counting.answer(undefined)
     for (const { timer, reject } of this.#resolving.values()) {
       clearTimeout(timer)
       reject(new PvpnError('ERR_DOWN', `its process ended (${how})`))
@@ -249,16 +264,7 @@ export class EnvironmentProcess {
   }
 }
 
-function settle(query: Query, answer: StatusAnswer | undefined): void {
+function settle(query: Query, answer: EnvironmentStatus | undefined): void {
   clearTimeout(query.timer)
   query.resolve(answer)
-}
-
-/** Promise.withResolvers, which Node 20 lacks. */
-function withResolvers<T>(): { promise: Promise<T>; resolve: (value: T) => void } {
-  let resolve: (value: T) => void = () => {}
-  const promise = new Promise<T>((settled) => {
-    resolve = settled
-  })
-  return { promise, resolve }
 }

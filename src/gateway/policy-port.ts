@@ -18,8 +18,9 @@ import { PolicyEngine } from '../policy/engine.js'
 import { decideAsking, type Explanation, explanation } from '../policy/explain.js'
 import { type PacFile, pacFile } from '../policy/pac.js'
 import { programPath } from '../policy/processes.js'
-import type { Policy, PolicyDecision, PolicyQuestion } from './contract.js'
+import type { Policy, PolicyDecision, PolicyFigures, PolicyQuestion } from './contract.js'
 import { DecisionRing } from './decision-ring.js'
+import { PolicyCounts } from './policy-counts.js'
 
 /** What the port needs of the supervisor. */
 export interface PolicyEnvironments {
@@ -36,6 +37,7 @@ export class PolicyPort implements Policy {
   readonly #logger: Logger
   readonly #callers = new Callers()
   readonly #ring = new DecisionRing()
+  readonly #counts = new PolicyCounts()
   #engine: PolicyEngine | undefined
   #options: GatewayOptions | undefined
   #listeners: readonly MixedListener[] = []
@@ -56,6 +58,10 @@ export class PolicyPort implements Policy {
     return this.#ring.list()
   }
 
+  get figures(): PolicyFigures {
+    return this.#counts.figures
+  }
+
   pac(reader: Socket): PacFile {
     const search = (name: string) => this.#environments.search(name)
     return pacFile({ ...(this.#options ?? NOTHING), search }, this.#callers.reader(reader))
@@ -66,6 +72,7 @@ export class PolicyPort implements Policy {
     const { policy, environments } = options
     this.#options = options
     const names = environments.map(({ name }) => name)
+    this.#counts.configure(names)
     this.#engine =
       policy === undefined
         ? undefined
@@ -159,20 +166,31 @@ export class PolicyPort implements Policy {
     if (engine === undefined) throw new PvpnError('ERR_DENIED', 'there is no policy any more')
     const began = performance.now()
     const caller = this.#callers.of(socket, session.user)
-    const decided = await decideAsking(engine, { host, port, caller }, this.#ask)
+    const decided = await decideAsking(engine, { host, port, caller }, this.#ask).catch(
+      (error: unknown) => {
+        this.#counts.undecided()
+        throw error
+      },
+    )
+    const took = performance.now() - began
+    this.#counts.took(took)
     const { program = null, user = null } = caller.seen
     const { address, port: clientPort } = session.client
     this.#ring.add({
       ...explanation(decided, host, port),
       at: new Date().toISOString(),
-      took: performance.now() - began,
+      took,
       client: address === '' ? '' : formatHostPort(address, clientPort),
       program,
       user,
     })
     const { decision } = decided
-    if (decision.kind === 'deny') throw new PvpnError('ERR_DENIED', decision.reason)
+    if (decision.kind === 'deny') {
+      this.#counts.deny()
+      throw new PvpnError('ERR_DENIED', decision.reason)
+    }
     const { environment, by, addresses } = decision
+    this.#counts.allow(environment)
     return {
       environment,
       // Otherwise as the program wrote it: whoever is asked inside may see the difference.

@@ -16,6 +16,8 @@ export class StandbyClients {
   readonly #linger: number
   /** Being answered. */
   readonly #answering = new Set<Socket>()
+  /** How many were told so far that nobody is there. */
+  answered = 0
   #waiting: Waiting[] = []
 
   constructor(answer: StandbyAnswer, linger: number) {
@@ -30,6 +32,7 @@ export class StandbyClients {
     reason: StatusError,
     handed?: HandedConnection,
   ): void {
+    this.answered++
     if (this.#answering.size >= STANDBY_CLIENTS) {
       socket.destroy()
       return

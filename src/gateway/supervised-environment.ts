@@ -17,7 +17,7 @@ import type { EnvironmentActivity } from '../core/activity.js'
 import type { HandedConnection } from '../core/admission.js'
 import type { EnvironmentState, EnvironmentStatus } from '../core/environment.js'
 import { type ErrorCode, PvpnError } from '../core/errors.js'
-import type { EnvironmentFigures } from '../core/ipc.js'
+import type { EnvironmentFigures } from '../core/figures.js'
 import type { Logger, LogLevel } from '../core/log.js'
 import type { EnvironmentOptions } from '../core/options.js'
 import type { Answers, Question } from '../core/question.js'
@@ -110,7 +110,7 @@ export class SupervisedEnvironment {
 
   /** Search domains of its resolver, as it said last. */
   get search(): readonly string[] {
-    return this.#process?.last?.status.dns.search ?? []
+    return this.#process?.last?.dns.search ?? []
   }
 
   get #stopping(): boolean {
@@ -215,29 +215,31 @@ export class SupervisedEnvironment {
     await this.open()
   }
 
-  async status(): Promise<EnvironmentStatus> {
-    return (await this.reading()).status
+  /** Clients that the gateway had to tell that the environment is not there. */
+  get standbyAnswers(): number {
+    return this.#clients.answered
   }
 
-  async reading(): Promise<{
-    status: EnvironmentStatus
-    figures: EnvironmentFigures | undefined
-  }> {
+  /** Counters of the process that runs; undefined when there is none, or it has not told them yet. */
+  async figures(): Promise<EnvironmentFigures | undefined> {
+    const process = this.#phase === 'running' ? this.#process : undefined
+    const figures = (await process?.figures()) ?? process?.lastFigures
+    return this.#process === process ? figures : undefined
+  }
+
+  async status(): Promise<EnvironmentStatus> {
     const process = this.#phase === 'running' ? this.#process : undefined
     const answer = process === undefined ? undefined : ((await process.status()) ?? process.last)
     // What the gateway saw last counts: the answer may be older than a change of state.
     const base =
       answer === undefined || this.#process !== process
         ? statusWithoutProcess(this.#options, this.#process?.pid)
-        : answer.status
-    return {
-      status: withError(base, this.#options, {
-        state: this.#state,
-        error: this.#error,
-        asks: this.asks,
-      }),
-      figures: answer?.figures,
-    }
+        : answer
+    return withError(base, this.#options, {
+      state: this.#state,
+      error: this.#error,
+      asks: this.asks,
+    })
   }
 
   /** Undefined without a process, or when it does not answer. */

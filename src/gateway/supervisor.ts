@@ -9,11 +9,13 @@ import type { GatewayOptions } from '../core/options.js'
 import type { Answers } from '../core/question.js'
 import { remedy } from '../core/remedy.js'
 import { IdleMemory } from '../io/idle-memory.js'
+import { processFigures } from '../io/process-figures.js'
 import type {
   Action,
   EnvironmentReading,
   Gateway,
   GatewayEvent,
+  GatewayFigures,
   GatewayStatus,
   LoadedConfiguration,
   ReloadReport,
@@ -47,6 +49,11 @@ export class Supervisor implements Gateway, PolicyEnvironments {
   /** Actions and reloads run one after the other. */
   #queue: Promise<unknown> = Promise.resolve()
   #stopping = false
+  readonly #figures = {
+    reloads: { succeeded: 0, failed: 0 },
+    configuredAt: Date.now() / 1000,
+    configurationGood: true,
+  }
 
   constructor(options: SupervisorOptions) {
     this.#options = options
@@ -95,11 +102,17 @@ export class Supervisor implements Gateway, PolicyEnvironments {
 
   readings(): Promise<readonly EnvironmentReading[]> {
     return Promise.all(
-      [...this.#environments.values()].map(async (environment) => ({
-        ...(await environment.reading()),
-        restarts: environment.restarts,
-      })),
+      [...this.#environments.values()].map(async (environment) => {
+        const [status, figures] = await Promise.all([environment.status(), environment.figures()])
+        const { restarts, standbyAnswers } = environment
+        return { status, figures, restarts, standbyAnswers }
+      }),
     )
+  }
+
+  get figures(): GatewayFigures {
+    const { reloads, ...rest } = this.#figures
+    return { ...rest, reloads: { ...reloads }, process: processFigures() }
   }
 
   async environment(name: string): Promise<EnvironmentStatus | undefined> {
@@ -224,6 +237,9 @@ export class Supervisor implements Gateway, PolicyEnvironments {
 
   #reported(report: ReloadReport & { options?: GatewayOptions }): ReloadReport {
     const { options: _, ...shown } = report
+    this.#figures.configurationGood = report.ok
+    this.#figures.reloads[report.ok ? 'succeeded' : 'failed']++
+    if (report.ok) this.#figures.configuredAt = Date.now() / 1000
     this.#emit({ kind: 'reload', report: shown })
     return shown
   }

@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net'
 import type { Environment } from '../core/environment.js'
 import { PvpnError, toPvpnError } from '../core/errors.js'
+import type { Outcome } from '../core/figures.js'
 import { formatListenAddress, listenProblem } from '../core/listen-address.js'
 import type { Logger } from '../core/log.js'
 import type { ForwardOptions } from '../core/options.js'
@@ -21,6 +22,8 @@ export interface ForwardListenerOptions {
   /** Listen off loopback: a forward has no users. Default false. */
   readonly allowUnauthenticated?: boolean
   readonly logger: Logger
+  /** How each TCP connection inside came out. */
+  readonly onOutcome?: (outcome: Outcome) => void
 }
 
 export interface ForwardListener extends Lifecycle {
@@ -80,13 +83,15 @@ class TcpForward implements ForwardListener {
     }
     this.#sockets.add(socket)
     socket.on('close', () => this.#sockets.delete(socket))
-    const { forward, environment, logger } = this.#options
+    const { forward, environment, logger, onOutcome } = this.#options
     const reader = new ClientReader(socket)
     try {
       const stream = await environment.dial(forward.to, { signal: reader.signal })
+      onOutcome?.('ok')
       new Relay(socket, stream, { head: reader.release(), ended: reader.ended })
     } catch (thrown) {
       const error = toPvpnError(thrown)
+      onOutcome?.(error.code)
       logger.debug({ target: targetText(forward.to), code: error.code }, error.message)
       resetSocket(socket)
     }

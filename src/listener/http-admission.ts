@@ -37,7 +37,11 @@ export function admissionProblem(
   connection.user =
     given === undefined || more.length > 0 ? undefined : authenticator.checkBasic(given)
   if (connection.user !== undefined) return undefined
-  if (given !== undefined) context.logger.info(connection.describe(), 'wrong user or password')
+  // Without any it is the question that clients wait for before they tell their password.
+  if (given !== undefined) {
+    context.logger.info(connection.describe(), 'wrong user or password')
+    context.unauthenticated()
+  }
   return {
     status: 407,
     error: 'http_request_denied',

@@ -1,6 +1,7 @@
 /** What the protocols of a listener share: who may come in, where it goes, and how it is joined. */
 import type { Environment, Session } from '../core/environment.js'
 import { PvpnError, toPvpnError } from '../core/errors.js'
+import type { Outcome } from '../core/figures.js'
 import { formatHostPort } from '../core/ip.js'
 import type { Logger } from '../core/log.js'
 import type { ByteStream } from '../core/stream.js'
@@ -31,6 +32,8 @@ export interface ListenerContext {
     target: Target | undefined,
     signal: AbortSignal,
   ): Promise<Environment>
+  /** A client got a wrong answer to its user and password. */
+  unauthenticated(): void
   /** A connection inside. Rejects with a PvpnError; ERR_ABORTED when the signal was. */
   dial(connection: Connection, target: Target, signal: AbortSignal): Promise<ByteStream>
 }
@@ -47,6 +50,7 @@ export class RoutedContext implements ListenerContext {
   readonly #route: Route
   readonly #timeout: Millis
   readonly #onFailure: ((target: Target, error: PvpnError) => void) | undefined
+  readonly #onOutcome: ((outcome: Outcome) => void) | undefined
 
   constructor(
     options: {
@@ -55,6 +59,7 @@ export class RoutedContext implements ListenerContext {
       divert?: Divert
       connectTimeout: number
       onFailure?: (target: Target, error: PvpnError) => void
+      onOutcome?: (outcome: Outcome) => void
       logger: Logger
     },
     authenticator: Authenticator,
@@ -65,6 +70,7 @@ export class RoutedContext implements ListenerContext {
     this.logger = options.logger
     this.#route = options.route
     this.#onFailure = options.onFailure
+    this.#onOutcome = options.onOutcome
     this.#timeout = options.connectTimeout * 1000 + GRACE
   }
 
@@ -83,12 +89,19 @@ export class RoutedContext implements ListenerContext {
     })
   }
 
+  unauthenticated(): void {
+    this.#onOutcome?.('ERR_AUTH')
+  }
+
   async dial(connection: Connection, target: Target, signal: AbortSignal): Promise<ByteStream> {
     connection.target = target
     try {
-      return await this.#dial(connection, target, signal)
+      const stream = await this.#dial(connection, target, signal)
+      this.#onOutcome?.('ok')
+      return stream
     } catch (thrown) {
       const error = toPvpnError(thrown)
+      this.#onOutcome?.(error.code)
       // Who hangs up while it waits has not failed.
       if (error.code !== 'ERR_ABORTED') this.#onFailure?.(target, error)
       throw thrown

@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net'
 import type { HandedConnection } from '../core/admission.js'
 import { PvpnError } from '../core/errors.js'
+import type { Outcome } from '../core/figures.js'
 import { formatListenAddress, listenProblem } from '../core/listen-address.js'
 import type { Logger } from '../core/log.js'
 import type { ListenAddress, ProxyUser } from '../core/options.js'
@@ -45,12 +46,17 @@ export interface MixedListenerOptions {
   readonly onAccept?: (socket: Socket) => boolean
   /** A connection inside was asked for in vain; the client has been told. */
   readonly onFailure?: (target: Target, error: PvpnError) => void
+  /** How each connection inside that was asked for came out, and each wrong password. */
+  readonly onOutcome?: (outcome: Outcome) => void
 }
 
 export interface ListenerCounters {
   readonly accepted: number
   /** Turned away because too many were open. */
   readonly overflowed: number
+  /** Bytes from and to the clients, of open connections too. */
+  readonly bytesFromClients: number
+  readonly bytesToClients: number
 }
 
 export interface MixedListener {
@@ -83,7 +89,10 @@ export function createMixedListener(options: MixedListenerOptions): MixedListene
 const SWEEP_INTERVAL = 1_000
 
 class MixedPort implements MixedListener {
-  readonly counters = { accepted: 0, overflowed: 0 }
+  readonly #accepts = { accepted: 0, overflowed: 0 }
+  /** Of connections that have ended. */
+  #fromClients = 0
+  #toClients = 0
   readonly #options: MixedListenerOptions
   readonly #timeouts: ListenerTimeouts
   readonly #context: RoutedContext
@@ -111,6 +120,16 @@ class MixedPort implements MixedListener {
 
   get openConnections(): number {
     return this.#connections.size
+  }
+
+  get counters(): ListenerCounters {
+    let bytesFromClients = this.#fromClients
+    let bytesToClients = this.#toClients
+    for (const connection of this.#connections.values()) {
+      bytesFromClients += connection.bytesFromClient
+      bytesToClients += connection.bytesToClient
+    }
+    return { ...this.#accepts, bytesFromClients, bytesToClients }
   }
 
   connections(): Iterable<ConnectionInfo> {
@@ -152,9 +171,9 @@ class MixedPort implements MixedListener {
     // A socket from another process comes with half-close off, and would answer a FIN with its own.
     socket.allowHalfOpen = true
     socket.on('error', ignore)
-    this.counters.accepted++
+    this.#accepts.accepted++
     if (this.#connections.size >= MAX_CONNECTIONS) {
-      this.counters.overflowed++
+      this.#accepts.overflowed++
       resetSocket(socket)
       return
     }
@@ -198,7 +217,11 @@ class MixedPort implements MixedListener {
   }
 
   #forget(socket: Socket): void {
+    const connection = this.#connections.get(socket)
+    if (connection === undefined) return
     this.#connections.delete(socket)
+    this.#fromClients += connection.bytesFromClient
+    this.#toClients += connection.bytesToClient
     if (this.#connections.size > 0) return
     clearInterval(this.#sweeper)
     this.#sweeper = undefined

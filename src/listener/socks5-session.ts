@@ -73,6 +73,7 @@ async function admit(
     return true
   }
   if (!offered.includes(METHOD_PASSWORD)) {
+    context.unauthenticated()
     connection.refuse(encodeSocks5Method(METHOD_UNACCEPTABLE), context.now(), reader)
     return false
   }
@@ -86,6 +87,7 @@ async function admit(
     return true
   }
   context.logger.info(connection.describe(), 'wrong user or password')
+  context.unauthenticated()
   connection.refuse(encodeSocks5CredentialsReply(false), context.now(), reader)
   return false
 }

@@ -10,6 +10,7 @@
  * read, connect) only change state too and, outside a cycle, call `onReady` so that the driver pumps.
  */
 import type { PvpnError } from '../core/errors.js'
+import type { TcpFigures } from '../core/figures.js'
 import type { PacketBatch } from '../core/packet-batch.js'
 import type { ByteStream, DatagramPort, StreamListener } from '../core/stream.js'
 import type { Bytes, Endpoint, LinkInfo, Millis, Random } from '../core/types.js'
@@ -74,9 +75,5 @@ export interface StackCounters {
   readonly packetsIn: number
   readonly packetsOut: number
   readonly drops: Readonly<Record<string, number>>
-  readonly tcp: {
-    readonly open: number
-    readonly retransmits: number
-    readonly timeouts: number
-  }
+  readonly tcp: TcpFigures
 }

@@ -1,5 +1,6 @@
 /** The seam between the IP part of the stack and its TCP part. */
 import type { PvpnError } from '../core/errors.js'
+import type { Histogram } from '../core/histogram.js'
 import type { PacketBatch } from '../core/packet-batch.js'
 import type { StreamListener } from '../core/stream.js'
 import type { Bytes, Endpoint, Millis, Random } from '../core/types.js'
@@ -61,6 +62,8 @@ export interface TcpLayer {
     readonly open: number
     readonly retransmits: number
     readonly timeouts: number
+    /** Milliseconds. */
+    readonly roundTrips: Histogram
     readonly drops: Readonly<Record<string, number>>
   }
 }

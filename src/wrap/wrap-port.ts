@@ -12,6 +12,7 @@ import { chmodSync, mkdirSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import { toPvpnError } from '../core/errors.js'
+import type { Outcome } from '../core/figures.js'
 import type { Logger } from '../core/log.js'
 import type { ManagedEnvironment } from '../core/managed-environment.js'
 import type { Clock, Lifecycle, Random } from '../core/types.js'
@@ -34,6 +35,8 @@ export interface WrapPortOptions {
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
+  /** How each connection of a program without packets of its own came out. */
+  readonly onOutcome?: (outcome: Outcome) => void
 }
 
 export class WrapPort implements Lifecycle {
@@ -48,10 +51,16 @@ export class WrapPort implements Lifecycle {
   constructor(options: WrapPortOptions) {
     this.#o = options
     this.#folder = join(options.folder, 'wrap')
-    const { environment, clock, hosts, random } = options
+    const { environment, clock, hosts, random, onOutcome = () => {} } = options
     this.#dns = new DnsService(environment)
     this.#queries = new QueryPort(clock)
-    this.#virtual = new VirtualSockets({ environment, clock, dns: this.#dns, port: this.#queries })
+    this.#virtual = new VirtualSockets({
+      environment,
+      clock,
+      dns: this.#dns,
+      port: this.#queries,
+      onOutcome,
+    })
     answerNames({ environment, hosts, random, port: this.#queries })
   }
 

@@ -1,9 +1,11 @@
 import { connect } from 'node:net'
 import t from 'tap'
 import { Entrances } from '../../src/cli/entrances.js'
+import { PvpnError } from '../../src/core/errors.js'
 import { silentLogger } from '../../src/core/log.js'
 import type { EnvironmentOptions } from '../../src/core/options.js'
 import { fakeEnvironment } from '../support/fake-environment.js'
+import { FakeStream } from '../support/fake-stream.js'
 import { freePort } from '../support/free-port.js'
 
 function options(more: Partial<EnvironmentOptions>): EnvironmentOptions {
@@ -108,3 +110,78 @@ t.test(
     await entrances.stop()
   },
 )
+
+/** What the proxy answers to these bytes, until it closes or has said `enough` bytes. */
+function said(port: number, bytes: Buffer, enough = Number.POSITIVE_INFINITY): Promise<Buffer> {
+  return new Promise((resolve) => {
+    const socket = connect({ host: '127.0.0.1', port })
+    let got = Buffer.alloc(0)
+    socket.on('data', (data) => {
+      got = Buffer.concat([got, data])
+      if (got.length >= enough) socket.destroy()
+    })
+    socket.on('error', () => {})
+    socket.on('close', () => resolve(got))
+    socket.write(bytes)
+  })
+}
+
+function socks5(host: string, port = 80): Buffer {
+  const name = Buffer.from(host, 'latin1')
+  const head = [5, 1, 0, 5, 1, 0, 3, name.length]
+  return Buffer.concat([Buffer.from(head), name, Buffer.from([port >> 8, port & 255])])
+}
+
+t.test('outcomes and bytes are counted; names and hosts, however hostile, are not', async (t) => {
+  const [proxy, closed, forward] = [await freePort(), await freePort(), await freePort()]
+  const entrances = new Entrances(
+    options({
+      listen: [loopback(proxy), loopback(closed)],
+      users: [{ name: 'ann', password: 'right' }],
+      forwards: [
+        { listen: loopback(forward), to: { host: 'refused.example', port: 1 }, protocol: 'tcp' },
+      ],
+    }),
+    fakeEnvironment({
+      dial: async ({ host }) => {
+        if (host === 'ok.example') return new FakeStream()
+        throw new PvpnError(host === 'refused.example' ? 'ERR_REFUSED' : 'ERR_NAME', 'no')
+      },
+    }),
+    silentLogger,
+  )
+  await entrances.start()
+  t.teardown(() => entrances.stop())
+  const keys = Object.keys(entrances.outcomes.counts)
+
+  const login = (password: string) =>
+    Buffer.concat([
+      Buffer.from([5, 1, 2, 1, 3]),
+      Buffer.from('ann'),
+      Buffer.from([password.length]),
+      Buffer.from(password),
+    ])
+  const ask = (host: string) => Buffer.concat([login('right'), socks5(host).subarray(3)])
+  await said(proxy, ask('ok.example'), 10)
+  await said(proxy, ask('refused.example'))
+  await said(proxy, login('wrong'))
+  await said(proxy, Buffer.from([5, 1, 0]))
+  for (const name of ['x"} 1\nevil{a="b', '__proto__', 'constructor', '\\', 'a'.repeat(255)]) {
+    await said(proxy, ask(name))
+  }
+  const wrong = Buffer.from('ann:wrong').toString('base64')
+  for (const field of ['', `Proxy-Authorization: Basic ${wrong}\r\n`]) {
+    const head = `CONNECT ok.example:80 HTTP/1.1\r\nHost: x\r\n${field}Connection: close\r\n\r\n`
+    await said(proxy, Buffer.from(head), 20)
+  }
+  await said(forward, Buffer.from('hello'))
+
+  const { counts } = entrances.outcomes
+  t.same(Object.keys(counts), keys, 'no name has become a key')
+  t.equal(counts.ok, 1)
+  t.equal(counts.ERR_REFUSED, 2, 'at the proxy port, and at the forward')
+  t.equal(counts.ERR_NAME, 5)
+  t.equal(counts.ERR_AUTH, 3, 'no password, a wrong one, a wrong one by HTTP; a question is none')
+  const { fromPrograms, toPrograms } = entrances.traffic
+  t.ok(fromPrograms > 600 && toPrograms > 100, `${fromPrograms} ${toPrograms}`)
+})

@@ -21,7 +21,7 @@ function environment(more: Partial<ManagedEnvironment> = {}): ManagedEnvironment
       bytesIn: 0,
       bytesOut: 0,
     },
-    packets: { packetsIn: 0, packetsOut: 0, drops: {} },
+    figures: {},
     ...more,
   }
 }

@@ -8,11 +8,14 @@ import type { Answers } from '../../src/core/question.js'
 import type {
   Gateway,
   GatewayEvent,
+  GatewayFigures,
   Policy,
   PolicyDecision,
+  PolicyFigures,
   PolicyQuestion,
   ReloadReport,
 } from '../../src/gateway/contract.js'
+import { environmentFigures } from '../support/figures.js'
 
 export function environmentStatus(name: string): EnvironmentStatus {
   return {
@@ -47,6 +50,13 @@ export class FakePolicy implements Policy {
       user: null,
     },
   ]
+
+  readonly figures: PolicyFigures = {
+    allowed: { office: 30, site: 0 },
+    denied: 4,
+    undecided: 1,
+    took: { bounds: [1, 5], counts: [33, 1, 1], sum: 50 },
+  }
 
   pac() {
     return { text: 'function FindProxyForURL() { return "PROXY x" }\n', etag: '"tag"' }
@@ -104,9 +114,19 @@ export class FakeGateway implements Gateway {
   async readings() {
     return this.names.map((name) => ({
       status: environmentStatus(name),
-      figures: { memory: 5, cpu: 1.5, packetsIn: 3, packetsOut: 4, drops: { replay: 2 } },
+      figures: environmentFigures(),
       restarts: 6,
+      standbyAnswers: 7,
     }))
+  }
+
+  get figures(): GatewayFigures {
+    return {
+      process: environmentFigures().process,
+      reloads: { succeeded: 2, failed: 1 },
+      configuredAt: 1_767_225_601,
+      configurationGood: false,
+    }
   }
 
   async environment(name: string) {

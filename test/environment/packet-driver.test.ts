@@ -121,7 +121,12 @@ class Bench {
         packetsIn: 0,
         packetsOut: 0,
         drops: {},
-        tcp: { open: 0, retransmits: 0, timeouts: 0 },
+        tcp: {
+          open: 0,
+          retransmits: 0,
+          timeouts: 0,
+          roundTrips: { bounds: [], counts: [0], sum: 0 },
+        },
       },
     }
   }

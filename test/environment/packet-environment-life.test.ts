@@ -148,6 +148,9 @@ t.test(
     }
     t.ok(Buffer.concat(accepted[0]?.chunks ?? []).equals(Buffer.from(data)))
     t.ok(world.client.stack.counters.tcp.retransmits <= 1, 'at most a probe for the tail')
+    const { counts, sum } = world.client.stack.counters.tcp.roundTrips
+    const measured = counts.reduce((a, b) => a + b)
+    t.ok(measured > 0 && sum / measured >= 1, `${measured} round trips, ${sum / measured} ms`)
   },
 )
 
@@ -186,5 +189,9 @@ t.test('datagrams of strangers, damaged and repeated ones change nothing', async
   t.ok(Buffer.concat(accepted[0]?.chunks ?? []).equals(Buffer.from(data)))
   t.equal(accepted.length, 1)
   t.equal(world.client.environment.state, 'up')
-  t.ok(Object.values(world.server.environment.packets.drops).some((count) => count > 0))
+  t.ok(
+    Object.values(world.server.environment.figures.packets?.tunnelDrops ?? {}).some(
+      (count) => count > 0,
+    ),
+  )
 })

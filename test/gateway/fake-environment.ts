@@ -8,6 +8,7 @@ import type { EnvironmentStatus } from '../../src/core/environment.js'
 import type { FromEnvironment, ToEnvironment } from '../../src/core/ipc.js'
 import type { EnvironmentOptions } from '../../src/core/options.js'
 import { type Answers, question } from '../../src/core/question.js'
+import { environmentFigures } from '../support/figures.js'
 
 const name = process.argv[2] ?? ''
 const servers: Server[] = []
@@ -147,13 +148,10 @@ process.on('message', (message: ToEnvironment, socket: Socket | undefined) => {
       if (!name.startsWith('stubborn')) setTimeout(() => process.exit(0), 30)
       break
     case 'status':
-      if (status === undefined) break
-      tell({
-        kind: 'status',
-        id: message.id,
-        status,
-        figures: { memory: 5, cpu: 1, packetsIn: 3, packetsOut: 4, drops: { replay: 2 } },
-      })
+      if (status !== undefined) tell({ kind: 'status', id: message.id, status })
+      break
+    case 'figures':
+      tell({ kind: 'figures', id: message.id, figures: environmentFigures() })
       break
     case 'connection':
       if (socket !== undefined) serve(socket, message.head === undefined ? 'handed' : 'head')

@@ -371,3 +371,24 @@ t.test('a Unix socket', async (t) => {
   t.match(await client.rest(), /hi$/)
   t.equal(world.policy.recent.length, 1)
 })
+
+t.test('decisions are counted by environment and result; names never', async (t) => {
+  const asked = { address: ['10.0.0.0/8'], environment: 'office' }
+  const world = await policyWorld(t, {
+    rules: [HERE, { domain: ['.inside.example'], environment: 'office' }, asked],
+  })
+  const echo = await startServer(t, (socket) => socket.pipe(socket))
+  t.equal(await throughSocks(world.port, echo.port, 'x'), 'x')
+  for (const host of ['a.example', 'x"}{b="c', '__proto__']) {
+    const client = await RawClient.open(world.port)
+    client.send([5, 1, 0, ...named(1, host, 80)])
+    await client.rest()
+  }
+  const { allowed, denied, undecided, took } = world.policy.figures
+  t.same(allowed, { office: 1 })
+  t.ok(denied + undecided >= 1, `${denied} denied, ${undecided} undecided`)
+  const decisions = 1 + denied + undecided
+  t.equal(took.counts.reduce((a, b) => a + b) + undecided, decisions, 'each is timed')
+  await world.policy.configure({ ...world.configuration, environments: [] })
+  t.same(world.policy.figures.allowed, {}, 'an environment that is gone is forgotten')
+})

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import t, { type Test } from 'tap'
+import { environmentFigures } from '../support/figures.js'
 import { freePort } from '../support/free-port.js'
 import {
   environmentOptions,
@@ -79,6 +80,8 @@ t.test('a killed environment is answered for at once and comes back', async (t) 
   other.close()
   const [reading] = await h.supervisor.readings()
   t.equal(reading?.restarts, 1)
+  t.ok((reading?.standbyAnswers ?? 0) > 0, 'who was told that it is down is counted')
+  t.same(reading?.figures, environmentFigures())
 })
 
 t.test('back-off doubles while crashes go on, and the port says why', async (t) => {

@@ -228,8 +228,11 @@ function countDuplicates(
 
 function sampleTrip(c: Connection, d: Delivery, newly: number): void {
   const { trip, stack } = c
-  if (d.firstTrip >= 0) trip.sample(d.firstTrip / 1000)
-  else if (newly > 0 && d.echo >= 0) trip.sample(d.echo / 1000)
+  const micros = d.firstTrip >= 0 ? d.firstTrip : newly > 0 ? d.echo : -1
+  if (micros >= 0) {
+    trip.sample(micros / 1000)
+    stack.counters.roundTrips.observe(micros / 1000)
+  }
   if (d.lastTrip >= 0) trip.sampleMinimum(d.lastTrip / 1000, stack.now)
 }
 

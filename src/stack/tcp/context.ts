@@ -1,4 +1,5 @@
 /** What the parts of TCP share: the layer as its connections see it. */
+import type { Histogram } from '../../core/histogram.js'
 import type { Bytes, Millis } from '../../core/types.js'
 import type { IpLayer } from '../tcp-contract.js'
 import type { Connection } from './connection.js'
@@ -8,6 +9,7 @@ export interface TcpCounters {
   open: number
   retransmits: number
   timeouts: number
+  readonly roundTrips: Histogram
   readonly drops: Record<TcpDrop, number>
 }
 

@@ -176,6 +176,7 @@ function measureHandshake(c: Connection, s: Segment): void {
   if (c.synRetries === 0 && c.synQuickRetries === 0) {
     const rtt = stack.now - c.timeoutFrom
     trip.sample(rtt)
+    stack.counters.roundTrips.observe(rtt)
     trip.sampleMinimum(rtt, stack.now)
     return
   }

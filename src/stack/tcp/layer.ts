@@ -4,6 +4,7 @@
  * input.ts, output.ts and timeouts.ts.
  */
 import { PvpnError } from '../../core/errors.js'
+import { Histogram } from '../../core/histogram.js'
 import { formatIp, parseIp } from '../../core/ip.js'
 import type { PacketBatch } from '../../core/packet-batch.js'
 import type { StreamListener } from '../../core/stream.js'
@@ -50,6 +51,9 @@ export function createTcpLayer(ip: IpLayer, options: TcpLayerOptions): TcpLayer 
   return new Layer(ip, options)
 }
 
+/** Upper bounds in milliseconds of the round trips that metrics show. */
+const ROUND_TRIP_BUCKETS = [1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000]
+
 class Layer implements TcpLayer, TcpContext {
   readonly ip: IpLayer
   now: Millis = 0
@@ -58,7 +62,13 @@ class Layer implements TcpLayer, TcpContext {
   readonly congestion: 'bbr' | 'cubic'
   readonly receiveMemory: MemoryAccount = { held: 0 }
   readonly sendMemory: MemoryAccount = { held: 0 }
-  readonly counters: TcpCounters = { open: 0, retransmits: 0, timeouts: 0, drops: noDrops() }
+  readonly counters: TcpCounters = {
+    open: 0,
+    retransmits: 0,
+    timeouts: 0,
+    roundTrips: new Histogram(ROUND_TRIP_BUCKETS),
+    drops: noDrops(),
+  }
   onReady: () => void = () => {}
 
   readonly #connections: AddressTable<Connection>

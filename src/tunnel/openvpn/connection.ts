@@ -249,6 +249,7 @@ export class Connection {
   /** The keys there are go on, but not for ever. */
   #negotiationFailed(now: Millis): void {
     this.#control.abandon()
+    this.#o.counters.handshakes.failed++
     if (this.#rekey.failed(now)) return
     this.#end(retry(handshakeTimeout(this.#o.remote, TRANSITION_WINDOW)))
   }
@@ -285,6 +286,7 @@ export class Connection {
     }
     negotiation.keyedAt = now
     this.lastKeys = now
+    this.#o.counters.handshakes.completed++
     if (negotiation === this.#control.next) {
       this.#install(negotiation, item.message, now)
       this.#control.promote()

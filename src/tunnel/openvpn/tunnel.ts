@@ -368,6 +368,7 @@ class OpenvpnTunnel implements PacketTunnel {
     const wasUp = this.#isUp
     const unanswered = this.#pending !== undefined
     this.#pending = undefined
+    if (!wasUp && !unanswered) this.#counters.handshakes.failed++
     this.#lastHandshake = this.lastHandshake
     this.#connection?.close()
     this.#connection = undefined

@@ -21,6 +21,7 @@ export class Counters implements TunnelCounters {
   bytesOut = 0
   packetsIn = 0
   packetsOut = 0
+  readonly handshakes = { completed: 0, failed: 0 }
   readonly drops: Record<DropReason, number> = {
     malformed: 0,
     mac1: 0,

@@ -298,7 +298,8 @@ export class Peer {
   }
 
   #unanswered(attempt: Attempt, time: number, now: Millis): void {
-    const { health } = this.#interface
+    const { health, counters } = this.#interface
+    counters.handshakes.failed++
     const error = noAnswer(this.endpoint.description, attempt.handshakes, time)
     health.trying(error)
     const heard = this.current?.usable(now) && now - this.#lastReceived < DOWN_AFTER_TIME
@@ -343,6 +344,7 @@ export class Peer {
     this.#attempt = undefined
     this.timers.retryAt = Number.POSITIVE_INFINITY
     this.lastHandshake = now
+    this.#interface.counters.handshakes.completed++
     this.#interface.health.alive(this)
   }
 

@@ -1,6 +1,7 @@
 /** The sockets of programs that come by the preload library: their questions, answered by one environment. */
 import { constants } from 'node:os'
-import { PvpnError } from '../../core/errors.js'
+import { PvpnError, toPvpnError } from '../../core/errors.js'
+import type { Outcome } from '../../core/figures.js'
 import type { ManagedEnvironment } from '../../core/managed-environment.js'
 import type { ByteStream } from '../../core/stream.js'
 import type { Clock, Endpoint } from '../../core/types.js'
@@ -42,6 +43,8 @@ export interface VirtualSocketsOptions {
   readonly dns: DnsService
   readonly port: QueryPort
   readonly clock: Clock
+  /** How each connection inside came out. */
+  readonly onOutcome: (outcome: Outcome) => void
 }
 
 export class VirtualSockets {
@@ -167,7 +170,7 @@ export class VirtualSockets {
   }
 
   async #dial(to: Endpoint, signal: AbortSignal): Promise<ByteStream> {
-    const { environment, dns } = this.#o
+    const { environment, dns, onOutcome } = this.#o
     if (this.#listeners.owns(to.address) && this.#listeners.listens(to)) {
       return this.#listeners.connect(to)
     }
@@ -183,7 +186,14 @@ export class VirtualSockets {
     if (this.#listeners.owns(to.address)) {
       throw new PvpnError('ERR_REFUSED', 'nobody listens there inside')
     }
-    return await environment.dial({ host: to.address, port: to.port }, { signal })
+    try {
+      const stream = await environment.dial({ host: to.address, port: to.port }, { signal })
+      onOutcome('ok')
+      return stream
+    } catch (thrown) {
+      onOutcome(toPvpnError(thrown).code)
+      throw thrown
+    }
   }
 
   #openHostPort(port: number): Reply {

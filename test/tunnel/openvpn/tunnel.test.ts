@@ -131,6 +131,9 @@ t.test('pings, silence, and back again', (t) => {
   t.ok(world.run(90_000, () => world.state === 'up'))
   t.match(world.events.at(-1), { link: { addresses: ['10.8.0.9/24'] } }, 'with a new address')
   works(t, world)
+  const handshakes = world.tunnel.counters.handshakes
+  t.equal(handshakes?.completed, 2)
+  t.ok((handshakes?.failed ?? 0) >= 1, 'attempts at a silent server are counted; a loss is none')
   t.end()
 })
 

@@ -41,6 +41,11 @@ t.test(
     t.ok(slow.length >= 10, 'it never gives up')
     t.ok(slow.every((gap) => gap >= 9500 && gap < 10_000))
     t.ok(new Set(fast).size > 10, 'the jitter differs')
+    t.same(
+      client.tunnel.counters.handshakes,
+      { completed: 0, failed: times.length - 1 },
+      'each that was not answered in time is counted',
+    )
     t.same(new Set(client.story), new Set(['trying']))
     t.ok((client.events[0]?.at ?? 0) >= 5000 && (client.events[0]?.at ?? 0) <= 5333)
     t.match(client.events[0], {
