@@ -50,7 +50,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: 'browser',
-    summary: 'open a browser window whose every page comes through one environment',
+    summary: 'open a browser window on one environment, or on each: all its pages come through it',
     load: () => import('./commands/browser.js'),
   },
   {

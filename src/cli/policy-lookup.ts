@@ -13,6 +13,7 @@ import { PolicyEngine } from '../policy/engine.js'
 import { decideAsking, type Explanation, explanation } from '../policy/explain.js'
 import { type PacFile, pacFile } from '../policy/pac.js'
 import { programPath } from '../policy/processes.js'
+import { fetchStatus } from './control-commands.js'
 
 /** Long enough for a resolver inside that is slow, in milliseconds. */
 const EXPLAIN_TIMEOUT = 60_000
@@ -52,7 +53,9 @@ export async function explainByConfig(
   return explanation(decided, host, port)
 }
 
+/** The last requests at the policy port, the newest first. ERR_CONFIG where there is no such port. */
 export async function recentDecisions(): Promise<readonly PolicyDecision[]> {
+  if ((await fetchStatus()).policy === null) throw NO_POLICY
   const answer = await askGateway(runtimeFolder(), {
     method: 'GET',
     path: '/api/v1/policy/decisions',

@@ -66,3 +66,18 @@ t.test('refusals say what to do', async (t) => {
   await refused(2, /1 to 65535/, 'office', ...by, '--host-port', '0')
   await refused(1, /no gateway runs/, 'office', ...by, '--', '--headless', '--no-sandbox')
 })
+
+t.test('without a name: a window on each environment', async (t) => {
+  const w = configured(t)
+  const by = ['--browser', w.program('chromium'), '--print']
+  const all = await w.pvpn('browser', 'http://192.168.11.10/', ...by)
+  // The one without a port fails alone, and is told.
+  t.match(all, { status: 1, stderr: /"socket" listens on a Unix socket only/ })
+  const proxies = [...all.stdout.matchAll(/--proxy-server=(\S+) .* http:\/\/192\.168\.11\.10\/$/gm)]
+  t.same(proxies.map((match) => match[1]).sort(), [
+    'http://127.0.0.1:1081',
+    'http://127.0.0.1:1082',
+  ])
+  const none = await workplace(t).pvpn('browser', ...by)
+  t.match(none, { status: 2, stderr: /no environment to open a window on\nhint: .*pvpn import/ })
+})

@@ -1,14 +1,16 @@
 /** The demo as a person runs it, and what its environments bear: many connections at once and in turn. */
-import { spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import t from 'tap'
 import { eventually } from '../support/namespace.js'
 
+const run = promisify(execFile)
 const PVPN = fileURLToPath(new URL('../../../bin/pvpn', import.meta.url))
 const CONCURRENT = 1000
 const IN_TURN = 3000
@@ -70,6 +72,19 @@ t.test('both networks answer at one address, by one name, in both families', asy
     (await status()).environments.map((e) => `${e.name} ${e.state}`),
     ['office up', 'site up'],
   )
+})
+
+t.test('one port for both: the name chooses, and explain says why', async (t) => {
+  for (const name of ['office', 'site']) {
+    const url = `http://192.168.11.10.${name}.pvpn.internal/`
+    t.match(await get(port('both'), url), new RegExp(`200 OK[^]*\n${name}: this is`))
+    t.match(await get(port('both'), `http://www.${name}.example/`), new RegExp(`\n${name}: this`))
+  }
+  t.match(await get(port('both'), 'http://192.168.11.10/'), / 403 /)
+  const { stdout } = await run(process.execPath, [PVPN, 'explain', '--last'], { env })
+  t.match(stdout, /192\.168\.11\.10:80 → denied: .*\n {2}by policy\.default/)
+  t.match(stdout, /www\.site\.example:80 → site\n {2}by demo: site's names/)
+  t.match(stdout, /pvpn\.internal:80 → office, as 192\.168\.11\.10\n {2}by its name/)
 })
 
 t.test('a thousand connections at once', async (t) => {

@@ -82,10 +82,11 @@ export class ContainerEngine {
     ])
   }
 
-  /** Runs a command of the engine outside of any namespace and returns what it prints. */
-  async command([file, ...args]: readonly string[]): Promise<string> {
+  /** Runs a command of the engine on this machine's network and returns what it prints; its mounts end with it. */
+  async command(argv: readonly string[]): Promise<string> {
     const options = { env: this.env, timeout: 300_000, maxBuffer: MOST_OUTPUT }
-    const { stdout, stderr } = await run(file as string, args, options)
+    const own = ['--mount', '--propagation', 'private', '--']
+    const { stdout, stderr } = await run('unshare', [...own, ...argv], options)
     return stdout + stderr
   }
 
@@ -151,7 +152,7 @@ default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
     const version = process.versions.node
     const file = join(BASES, `${base}-${SUITE}-node-${version}.tar`)
     if (existsSync(file)) return file
-    const fresh = `${file}.${process.pid}`
+    const fresh = `${file.slice(0, -4)}.${process.pid}.tar`
     const modules = '/usr/local/lib/node_modules'
     const upload = [
       `--customize-hook=upload ${process.execPath} /usr/local/bin/node`,

@@ -16,6 +16,16 @@ export function pageUrl(text: string): string {
   }
 }
 
+/** The environment, where the first word can be a name at all: `http://x/`, `10.0.0.1` and `--option` can't. */
+export function splitName(
+  first: string | undefined,
+  rest: readonly string[],
+): { readonly name: string | undefined; readonly words: readonly string[] } {
+  if (first === undefined) return { name: undefined, words: rest }
+  if (/^\w[\w-]*$/.test(first)) return { name: first, words: rest }
+  return { name: undefined, words: [first, ...rest] }
+}
+
 /** Words that begin with a dash are the browser's; the values of its options are written with `=`. */
 export function splitWords(words: readonly string[]): {
   readonly urls: readonly string[]

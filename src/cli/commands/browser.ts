@@ -22,11 +22,11 @@ import {
 } from '../browser/profile.js'
 import { type BrowserProgram, findBrowser } from '../browser/programs.js'
 import { startPage } from '../browser/start-page.js'
-import { refuseOptions, splitWords } from '../browser/targets.js'
+import { refuseOptions, splitName, splitWords } from '../browser/targets.js'
 import { addExamples, type CommandContext } from '../command.js'
 import { act } from '../control-commands.js'
 import { connectAddress, environmentNames, lookUpProxy } from '../proxy-lookup.js'
-import { oneLine } from '../report.js'
+import { describeFailure, oneLine } from '../report.js'
 
 interface BrowserOptions {
   readonly browser?: string
@@ -38,7 +38,7 @@ interface BrowserOptions {
 
 export function configure(command: Command, context: CommandContext): void {
   command
-    .argument('<environment>', 'its name')
+    .argument('[environment]', 'its name (default: each, in a window of its own)')
     .argument('[url...]', 'pages to open; after --, options for the browser')
     .option(
       '--browser <name>',
@@ -53,13 +53,41 @@ export function configure(command: Command, context: CommandContext): void {
     )
     .option('--print', 'print command line and profile, and start nothing')
   addExamples(command, [
+    ['pvpn browser', 'a window on each environment'],
     ['pvpn browser office', 'a window on the office; it starts the environment where needed'],
     ['pvpn browser site http://192.168.11.10/', 'the same address in another network, beside it'],
     ['pvpn browser office --browser firefox', 'in Firefox'],
     ['pvpn browser office -- --incognito', 'with an option for the browser'],
   ])
-  command.action(async (name: string, words: readonly string[], options: BrowserOptions) => {
-    if (!(await run(name, words, options))) context.setExitStatus(1)
+  command.action(
+    async (first: string | undefined, rest: readonly string[], options: BrowserOptions) => {
+      const { name, words } = splitName(first, rest)
+      const wanted = name === undefined ? await everyEnvironment() : [name]
+      const done = await Promise.allSettled(wanted.map((each) => run(each, words, options)))
+      const failed = done.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []))
+      // The other windows are open: each failure is told, and none of them ends the command.
+      if (wanted.length === 1 && failed.length > 0) throw failed[0]
+      for (const error of failed) {
+        process.stderr.write(describeFailure(error, context.logLevel()))
+      }
+      if (done.some((one) => one.status === 'rejected' || !one.value)) context.setExitStatus(1)
+    },
+  )
+}
+
+/** Windows for every environment at once; with more of them one has to be named. */
+const MOST_WINDOWS = 8
+
+async function everyEnvironment(): Promise<readonly string[]> {
+  const names = await environmentNames(undefined)
+  if (names.length === 0) {
+    throw new PvpnError('ERR_CONFIG', 'there is no environment to open a window on', {
+      hint: '`pvpn import office.conf` makes one; then `pvpn up`',
+    })
+  }
+  if (names.length <= MOST_WINDOWS) return names
+  throw new PvpnError('ERR_CONFIG', `${names.length} environments are too many windows`, {
+    hint: `name one: ${names.join(', ')}`,
   })
 }
 

@@ -4,13 +4,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { PvpnError } from '../../core/errors.js'
-import type { GatewayOptions } from '../../core/options.js'
+import type { GatewayOptions, ListenAddress } from '../../core/options.js'
 import { generateKeyPair } from '../../crypto/x25519.js'
 import { standbyAnswer } from '../../gateway/standby-answer.js'
 import { createLogger } from '../../io/logger.js'
 import { systemRandom } from '../../io/random.js'
 import { type RuntimeFolder, runtimeFolder } from '../../io/runtime-folder.js'
 import { addExamples, type CommandContext } from '../command.js'
+import { ownCommand } from '../demo/own-command.js'
 import {
   demoEnvironment,
   demoGateway,
@@ -31,6 +32,7 @@ import {
 import { version } from '../version.js'
 
 const FIRST_PROXY_PORT = 1081
+const POLICY_PORT = 1080
 const CONTROL_PORT = 1090
 /** Milliseconds for both tunnels to come up; they need one round trip on loopback. */
 const UP_LIMIT = 10_000
@@ -73,7 +75,12 @@ class Demo {
     const came = await Promise.race([up.done, signalled.then(() => true)])
     if (!came) this.#logger.warn({}, 'the tunnels are not up yet; pvpn status says why')
     const ports = configuration.environments.map((e) => ({ name: e.name, port: portOf(e) }))
-    process.stdout.write(demoText(ports, running.control, this.#temporary))
+    const { control } = running
+    const command = ownCommand(process.argv[1] ?? 'pvpn')
+    const policy = portOf(configuration.policy)
+    process.stdout.write(
+      demoText({ environments: ports, policy, control, folder: this.#temporary, command }),
+    )
     await signalled
     for (const site of this.#sites) site.stop()
   }
@@ -87,6 +94,8 @@ class Demo {
       taken.add(port)
       ports[name] = port
     }
+    const policy = await freePort(POLICY_PORT, taken)
+    taken.add(policy)
     const control = await freePort(CONTROL_PORT, taken)
     const proxy = (name: SiteName) => `127.0.0.1:${ports[name]}`
     const environments = await Promise.all(
@@ -102,11 +111,11 @@ class Demo {
         }
         const running = await startSite(plan, (how) => this.#logger.error({}, how))
         this.#sites.push(running)
-        const listen = { kind: 'tcp', address: '127.0.0.1', port: ports[name] as number } as const
+        const listen = onLoopback(ports[name] as number)
         return demoEnvironment(name, listen, client, site.publicKey, running.port)
       }),
     )
-    return demoGateway(environments, { kind: 'tcp', address: '127.0.0.1', port: control })
+    return demoGateway(environments, onLoopback(control), onLoopback(policy))
   }
 
   /** In the usual runtime folder, so that `pvpn status` finds it; in one of its own when a gateway has that. */
@@ -163,7 +172,11 @@ function upWatch(wanted: number): {
   }
 }
 
-function portOf(environment: GatewayOptions['environments'][number]): number {
-  const [listen] = environment.listen
+function onLoopback(port: number): ListenAddress {
+  return { kind: 'tcp', address: '127.0.0.1', port }
+}
+
+function portOf(listener: { readonly listen: readonly ListenAddress[] } | undefined): number {
+  const listen = listener?.listen[0]
   return listen?.kind === 'tcp' ? listen.port : 0
 }

@@ -8,6 +8,8 @@ import { explainByConfig, explainByGateway, recentDecisions } from '../policy-lo
 import { parseTarget } from '../policy-target.js'
 import { findProgram } from '../program-search.js'
 
+const NONE_YET = 'no connection has come to the policy port yet\n'
+
 interface ExplainOptions {
   readonly program?: string
   readonly user?: string
@@ -40,7 +42,7 @@ export function configure(command: Command, _context: CommandContext): void {
     }
     if (target === undefined) {
       const decisions = await recentDecisions()
-      print(decisions, decisions.map(decisionText).join(''), options)
+      print(decisions, decisions.map(decisionText).join('') || NONE_YET, options)
       return
     }
     const { program, user, config } = options
@@ -87,7 +89,10 @@ function decidedBy({ by, rule }: Explanation): string {
 }
 
 function decisionText(found: PolicyDecision): string {
-  const who = [found.program ?? 'program not looked up', found.user].filter(Boolean).join(', user ')
   const client = found.client === '' ? 'a Unix socket' : found.client
-  return `${found.at}  ${client} (${who}), ${found.took.toFixed(1)} ms\n  ${explanationText(found)}`
+  // Known only where a rule looked at them.
+  const program = found.program === null ? '' : `, ${found.program}`
+  const user = found.user === null ? '' : `, user ${found.user}`
+  const from = `${found.at}  from ${client}${program}${user}, ${found.took.toFixed(1)} ms`
+  return `${from}\n  ${explanationText(found)}`
 }

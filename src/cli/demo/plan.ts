@@ -1,5 +1,10 @@
 /** What the demo is made of: two sites with the same addresses, and a gateway with one environment for each. */
-import type { EnvironmentOptions, GatewayOptions, ListenAddress } from '../../core/options.js'
+import type {
+  EnvironmentOptions,
+  GatewayOptions,
+  ListenAddress,
+  PolicyOptions,
+} from '../../core/options.js'
 import type { Zone } from './site-dns.js'
 
 /** Both sites use the same numbers, as the networks of the paper's first figure do. */
@@ -92,7 +97,17 @@ export function demoEnvironment(
 
 export function demoGateway(
   environments: readonly EnvironmentOptions[],
-  control: ListenAddress | undefined,
+  control: ListenAddress,
+  policy: ListenAddress,
 ): GatewayOptions {
-  return { file: undefined, control: { listen: control }, environments, policy: undefined }
+  return { file: undefined, control: { listen: control }, environments, policy: demoPolicy(policy) }
+}
+
+/** Each site's own names to that site; both networks' names by `HOST.SITE.pvpn.internal`. */
+function demoPolicy(listen: ListenAddress): PolicyOptions {
+  const rules = SITE_NAMES.map((name) => {
+    return { source: `demo: ${name}'s names`, domain: [`.${name}.example`], environment: name }
+  })
+  const open = { users: [], allowUnauthenticated: false }
+  return { listen: [listen], names: true, rules, default: 'deny', ...open }
 }
