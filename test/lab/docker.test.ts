@@ -18,7 +18,8 @@ import { LAB_PROGRAMS, TUNNEL, VpnLab, WEB } from '../support/vpn-lab.js'
 
 const DOCKER = fileURLToPath(new URL('../../../docker', import.meta.url))
 const IMAGE = 'localhost/pvpn:latest'
-const PROGRAM = 'localhost/program:latest'
+/** Whatever has curl. */
+const PROGRAM = 'localhost/full:latest'
 /** In the namespace's own /run. */
 const SOCKET = 'unix:///run/podman.sock'
 /** Whose files a user of docker/ has; not a user of the image. */

@@ -18,11 +18,10 @@ const SUITE = 'bookworm'
 /** Output of a build; more ends it. */
 const MOST_OUTPUT = 16 * 2 ** 20
 
-/** What containers of the lab are made of; `full` is the build stage's base, `program` an example program's. */
+/** What containers of the lab are made of; `full` is the build stage's base, and what example programs run in. */
 const BASE_PACKAGES = {
   slim: ['libstdc++6', 'libatomic1'],
-  full: ['libstdc++6', 'libatomic1', 'g++', 'libc6-dev', 'ca-certificates'],
-  program: ['curl'],
+  full: ['libstdc++6', 'libatomic1', 'g++', 'libc6-dev', 'ca-certificates', 'curl'],
 } as const
 type Base = keyof typeof BASE_PACKAGES
 
@@ -46,7 +45,7 @@ export class ContainerEngine {
     }
   }
 
-  /** Makes the base images `localhost/slim`, `localhost/full` and `localhost/program`. */
+  /** Makes the base images `localhost/slim` and `localhost/full`. */
   static async create(): Promise<ContainerEngine> {
     mkdirSync(BASES, { recursive: true })
     const folder = mkdtempSync(join(BASES, 'engine-'))
@@ -172,7 +171,7 @@ default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
       `--include=${BASE_PACKAGES[base].join(',')}`,
       '--dpkgopt=path-exclude=/usr/share/doc/*',
       '--dpkgopt=path-exclude=/usr/share/locale/*',
-      ...(base === 'program' ? [] : upload),
+      ...upload,
       ...(base === 'full' ? npm : []),
       SUITE,
       fresh,

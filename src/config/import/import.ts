@@ -10,11 +10,12 @@ import type { Directive } from '../directive.js'
 import { decodeText, readBounded } from '../files.js'
 import { MAX_CONFIG_BYTES, MAX_TUNNEL_FILE_BYTES } from '../limits.js'
 import { inlineFiles } from '../openvpn/inline.js'
-import { parseOvpn } from '../openvpn/ovpn.js'
+import { type OvpnFile, parseOvpn } from '../openvpn/ovpn.js'
 import { ConfigError, type Problem, sortProblems } from '../problem.js'
 import { parseWireguardFile } from '../wireguard-file.js'
 import { parseYaml } from '../yaml.js'
 import { addEnvironment, examine, renderEnvironment } from './edit.js'
+import { readKeyfileOvpn } from './keyfile-report.js'
 import { fileKind } from './kind.js'
 import { nameFromFile } from './name.js'
 import { onLoopback, readWireproxy, type WireproxyExtras } from './wireproxy.js'
@@ -66,14 +67,10 @@ export function importFile(request: ImportRequest): ImportResult {
   const existing = examine(before ?? '')
   const name = chooseName(request, existing.names)
   const folder = dirname(request.config)
-  const wanted = copyName(request.file, name)
+  const wanted = copyName(request.file, name, parsed.extension)
   const { extras, notes: moved } = placeListeners(parsed.extras, new Set(existing.ports))
   const textWith = (copy: Copy) => {
-    const after = addEnvironment(
-      before ?? '',
-      name,
-      environmentBody(parsed.type, copy.name, extras),
-    )
+    const after = addEnvironment(before ?? '', name, environmentBody(parsed, copy.name, extras))
     if (after !== undefined) return after
     throw new PvpnError('ERR_CONFIG', `can't add to ${request.config} without changing the rest`, {
       hint: 'write `environments:` as a block with one environment below the other',
@@ -104,10 +101,7 @@ export function importFile(request: ImportRequest): ImportResult {
     notes: [...parsed.notes, ...moved],
     warnings: parsed.warnings,
     listen: extras.listen.map(formatListenAddress),
-    lines: renderEnvironment(
-      name,
-      environmentBody(parsed.type, copy.name, withoutPasswords(extras)),
-    ),
+    lines: renderEnvironment(name, environmentBody(parsed, copy.name, withoutPasswords(extras))),
     copy: copy.name,
   }
 }
@@ -147,6 +141,10 @@ interface ParsedInput {
   readonly notes: readonly string[]
   /** The copy's content, where it is not the file's own. */
   readonly bytes?: Uint8Array
+  /** The copy's extension, where it is not the file's own. */
+  readonly extension?: string
+  /** Further fields of the tunnel. */
+  readonly fields?: Readonly<Record<string, string>>
 }
 
 function parseInput(text: string, file: string): ParsedInput {
@@ -158,6 +156,7 @@ function parseInput(text: string, file: string): ParsedInput {
   }
   if (kind.kind === 'unsupported') throw new PvpnError('ERR_CONFIG', `${file} is ${kind.words}`)
   if (kind.kind === 'openvpn') return parseOpenvpn(text, file, kind.words)
+  if (kind.kind === 'keyfile-openvpn') return parseKeyfileOpenvpn(text, file, kind.words)
   const wireguard = parseWireguardFile(text, file)
   const extras = readWireproxy(wireguard.others, wireguard.report)
   const problems = sortProblems(wireguard.report.problems, file)
@@ -184,7 +183,30 @@ const NO_EXTRAS: WireproxyExtras = {
 }
 
 function parseOpenvpn(text: string, file: string, words: string): ParsedInput {
-  const { report, directives, options } = parseOvpn(text, file, file)
+  const parsed = parseOvpn(text, file, file)
+  return openvpnInput({ ...parsed, text, file, words })
+}
+
+/** A keyfile's copy is the .ovpn file that says the same. */
+function parseKeyfileOpenvpn(text: string, file: string, words: string): ParsedInput {
+  const { username, ...read } = readKeyfileOvpn(text, file)
+  const input = openvpnInput({ ...read, file, words })
+  return {
+    ...input,
+    bytes: input.bytes ?? new TextEncoder().encode(read.text),
+    extension: '.ovpn',
+    ...(username === undefined ? {} : { fields: { username } }),
+  }
+}
+
+function openvpnInput(
+  input: Pick<OvpnFile, 'report' | 'directives' | 'options'> & {
+    readonly text: string
+    readonly file: string
+    readonly words: string
+  },
+): ParsedInput {
+  const { text, file, report, directives, options } = input
   const problems = sortProblems(report.problems, file)
   if (problems.length > 0) throw new ConfigError(problems, { hint: 'nothing was written' })
   const whole = inlineFiles(text, file)
@@ -193,7 +215,7 @@ function parseOpenvpn(text: string, file: string, words: string): ParsedInput {
     options?.staticChallenge === undefined ? '' : '; and for the answer to its challenge'
   return {
     type: 'openvpn',
-    kind: words,
+    kind: input.words,
     extras: NO_EXTRAS,
     directives,
     warnings: report.warnings,
@@ -221,10 +243,10 @@ function chooseName(request: ImportRequest, taken: ReadonlySet<string>): string 
 }
 
 /** The file's own name where it is a plain one. */
-function copyName(file: string, name: string): string {
-  const own = basename(file)
+function copyName(file: string, name: string, extension = extname(file)): string {
+  const own = basename(file, extname(file)) + extension
   if (/^[\w@+][\w.@+ -]{0,99}$/.test(own)) return own
-  return `${name}${/^\.\w{1,16}$/.test(extname(own)) ? extname(own) : '.conf'}`
+  return `${name}${/^\.\w{1,16}$/.test(extension) ? extension : '.conf'}`
 }
 
 /** Free ports for everything that listens; what strangers could use without a password moves to loopback. */
@@ -268,7 +290,11 @@ function withoutPasswords(extras: WireproxyExtras): WireproxyExtras {
 }
 
 /** The environment as YAML has it. */
-function environmentBody(type: string, copy: string, extras: WireproxyExtras): object {
+function environmentBody(
+  { type, fields }: ParsedInput,
+  copy: string,
+  extras: WireproxyExtras,
+): object {
   const target = ({ host, port }: Target) => formatHostPort(host, port)
   const listen = extras.listen.map(formatListenAddress)
   const forwards = extras.forwards.map((forward) => ({
@@ -278,7 +304,7 @@ function environmentBody(type: string, copy: string, extras: WireproxyExtras): o
   }))
   const publish = extras.publish.map(({ port, to }) => ({ port, to: target(to) }))
   return {
-    tunnel: { type, file: copy },
+    tunnel: { type, file: copy, ...fields },
     listen: listen.length === 1 ? listen[0] : listen,
     ...(extras.users.length > 0 ? { users: extras.users } : {}),
     ...(forwards.length > 0 ? { forwards } : {}),

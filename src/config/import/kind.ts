@@ -1,10 +1,12 @@
 /** What kind of file somebody wants to import. */
 import { parseIni } from '../ini.js'
 import { isKeyfile, keyfileType } from '../keyfile.js'
+import { vpnService } from './keyfile-lines.js'
 
 export type FileKind =
   | { readonly kind: 'wireguard' | 'openvpn'; readonly words: string }
   /** Known, but nothing that this version can use; `words` to follow "is". */
+  | { readonly kind: 'keyfile-openvpn'; readonly words: string }
   | { readonly kind: 'unsupported'; readonly words: string }
   | { readonly kind: 'unknown' }
 
@@ -15,6 +17,9 @@ export function fileKind(text: string): FileKind {
   if (isKeyfile(keyfile)) {
     const type = keyfileType(keyfile)
     if (type === 'wireguard') return { kind: 'wireguard', words: 'a NetworkManager keyfile' }
+    if (type === 'vpn' && vpnService(keyfile) === 'openvpn') {
+      return { kind: 'keyfile-openvpn', words: 'a NetworkManager keyfile for OpenVPN' }
+    }
     return {
       kind: 'unsupported',
       words: 'a NetworkManager keyfile of a type that is not supported by this version yet',
