@@ -55,6 +55,8 @@ export interface PairOptions {
   readonly batch?: number
   readonly pacing?: boolean
   readonly congestion?: 'bbr' | 'cubic'
+  /** Host a is not run for the first `length` of each `every` milliseconds: a machine with too much to do. */
+  readonly stalls?: { readonly every: number; readonly length: number }
 }
 
 export class Pair {
@@ -62,6 +64,7 @@ export class Pair {
   readonly a: Host
   readonly b: Host
   readonly #batch: PacketBatch
+  readonly #stalls: PairOptions['stalls']
 
   constructor(options: PairOptions) {
     const { random, there, mtu = 1420, family = 4 } = options
@@ -88,14 +91,22 @@ export class Pair {
     this.a = make(1, there)
     this.b = make(2, options.back ?? there)
     this.#batch = new PacketBatch({ capacity: options.batch ?? 64, packetSize: mtu })
+    this.#stalls = options.stalls
   }
 
   /** One turn of both hosts at the present time. */
   turn(): void {
+    const stalled = this.#stalled > 0
     this.#receive(this.a, this.b)
-    this.#receive(this.b, this.a)
-    this.#pump(this.a)
+    if (!stalled) this.#receive(this.b, this.a)
+    if (!stalled) this.#pump(this.a)
     this.#pump(this.b)
+  }
+
+  /** Milliseconds until host a is run again. */
+  get #stalled(): number {
+    if (this.#stalls === undefined) return 0
+    return Math.max(0, this.#stalls.length - (this.now % this.#stalls.every))
   }
 
   #receive(from: Host, to: Host): void {
@@ -122,7 +133,13 @@ export class Pair {
 
   /** When something happens next; Infinity: never. */
   get next(): number {
-    return Math.min(this.a.out.next, this.b.out.next, this.a.tcp.deadline(), this.b.tcp.deadline())
+    const own = Math.min(this.b.out.next, this.a.tcp.deadline())
+    const stalled = this.#stalled
+    return Math.min(
+      stalled > 0 ? Math.max(own, this.now + stalled) : own,
+      this.a.out.next,
+      this.b.tcp.deadline(),
+    )
   }
 
   /** Runs until `done`, or nothing is left to do, or the time is up. The milliseconds that passed. */

@@ -29,6 +29,8 @@ const CYCLE: readonly number[] = [1.25, 0.75, 1, 1, 1, 1, 1, 1]
 const MARGIN = 0.99
 /** The largest rate of so many round trips. */
 const RATE_ROUNDS = 10
+/** A round trip in which we were not run for a larger part of the smallest round trip says little of the path. */
+const STALLED = 0.2
 /** Startup ends after three round trips that did not bring a quarter more. */
 const FULL_GROWTH = 1.25
 const FULL_ROUNDS = 3
@@ -54,6 +56,11 @@ export class Bbr implements CongestionControl {
   #roundStart = false
   /** A round trip ends when a segment is delivered that was sent after this much was. */
   #roundUntil = 0
+
+  /** How long we had been late until the round trip began. */
+  #roundLate: Millis = 0
+  /** The round trip that has ended held a stall of ours: its rate says little of the path. */
+  #stalled = false
 
   /** Largest rate when the last round trip began. */
   #roundRate = 0
@@ -150,12 +157,23 @@ export class Bbr implements CongestionControl {
     if (sample === 0) return
     if (sequenceDistance(this.#roundUntil, rate.prior) >= 0) {
       this.#roundUntil = rate.delivered
-      this.#round++
       this.#roundStart = true
+      this.#noteStall(c)
+      if (!this.#stalled) this.#round++
       this.#lossRound(c)
     }
-    if (!rate.applicationLimited || sample >= this.#rates.value)
-      this.#rates.add(this.#round, sample)
+    const limited = rate.applicationLimited || this.#stalled || this.#late(c)
+    if (!limited || sample >= this.#rates.value) this.#rates.add(this.#round, sample)
+  }
+
+  /** Were we not run for a good part of this round trip, so far? */
+  #late(c: Connection): boolean {
+    return c.stack.late - this.#roundLate > STALLED * this.#minimum
+  }
+
+  #noteStall(c: Connection): void {
+    this.#stalled = this.#late(c)
+    this.#roundLate = c.stack.late
   }
 
   /** A round trip is over: did it lose too much? Startup, whose rate still grows, overshoots by its nature. */
@@ -195,7 +213,7 @@ export class Bbr implements CongestionControl {
   }
 
   #fullness(c: Connection): void {
-    if (this.#full || !this.#roundStart || c.rate.applicationLimited) return
+    if (this.#full || !this.#roundStart || this.#stalled || c.rate.applicationLimited) return
     if (this.#rates.value >= this.#fullRate * FULL_GROWTH) {
       this.#fullRate = this.#rates.value
       this.#fullRounds = 0
@@ -274,8 +292,7 @@ export class Bbr implements CongestionControl {
     const rate = this.bandwidth * gain * MARGIN
     if (this.#minimum === Number.POSITIVE_INFINITY || rate === 0) return
     const first = (HIGH_GAIN * this.#initial) / Math.max(1, this.#minimum)
-    if (this.#full || rate > Math.max(this.#pacing, first)) this.#pacing = rate
-    else if (this.#pacing === 0) this.#pacing = first
+    this.#pacing = this.#full ? rate : Math.max(this.#pacing, first, rate)
   }
 
   #save(): void {

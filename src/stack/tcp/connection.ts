@@ -123,6 +123,8 @@ export class Connection implements TcpSocket {
   readonly recovery = new Recovery()
   readonly rack = new Rack()
   readonly trip = new RoundTrip()
+  /** The stack's `late` at our last output. */
+  lateBefore: Millis = 0
   /** The congestion window (not the application) held us back when `limitedUntil` was sent. */
   limited = false
   limitedUntil = 0

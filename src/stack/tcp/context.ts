@@ -33,6 +33,8 @@ export interface TcpContext {
   /** Time of this cycle, and the same in microseconds wrapped to 32 bits. */
   readonly now: Millis
   readonly micros: number
+  /** Milliseconds, in all, by which deadlines were missed: how long the machine had no time for us. */
+  readonly late: Millis
   readonly pacing: boolean
   readonly congestion: 'bbr' | 'cubic'
   readonly counters: TcpCounters

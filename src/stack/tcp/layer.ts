@@ -46,6 +46,9 @@ import { DeadlineHeap } from './timers.js'
 /** Beyond what an old connection may still have in flight (as RFC 6191 wants a larger sequence number). */
 const SEQUENCE_GAP = 65_537
 
+/** Milliseconds by which a deadline may be missed before it counts as late: timers are no better. */
+const LATE = 1
+
 /** TCP over `ip`; no clock or randomness but what is passed in. */
 export function createTcpLayer(ip: IpLayer, options: TcpLayerOptions): TcpLayer {
   return new Layer(ip, options)
@@ -58,6 +61,8 @@ class Layer implements TcpLayer, TcpContext {
   readonly ip: IpLayer
   now: Millis = 0
   micros = 0
+  late: Millis = 0
+  #lateUntil: Millis = 0
   readonly pacing: boolean
   readonly congestion: 'bbr' | 'cubic'
   readonly receiveMemory: MemoryAccount = { held: 0 }
@@ -103,6 +108,13 @@ class Layer implements TcpLayer, TcpContext {
   }
 
   #time(now: Millis): void {
+    if (now === this.now) return
+    // A deadline that has passed without a call: nobody ran us.
+    const due = Math.max(this.#deadlines.earliest, this.#lateUntil)
+    if (now - due > LATE) {
+      this.late += now - due
+      this.#lateUntil = now
+    }
     this.now = now
     this.micros = (now * 1000) | 0
   }

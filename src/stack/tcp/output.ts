@@ -37,6 +37,7 @@ export function emit(c: Connection, batch: PacketBatch, blocks: Int32Array): boo
   growReceiveBuffer(c)
   if (!controls(c, batch, blocks)) return true
   let more = false
+  noteLateness(c)
   if (c.state !== 'TIME-WAIT') more = stream(c, batch)
   if (!more && c.acksWanted === 0 && windowUpdateDue(c)) c.acksWanted = 1
   if (c.acksWanted > 0 && !more) {
@@ -45,6 +46,18 @@ export function emit(c: Connection, batch: PacketBatch, blocks: Int32Array): boo
   }
   rearm(c)
   return more
+}
+
+/**
+ * We were not run for a while, or the whole flight was acknowledged while there was more to send: what
+ * is sent until the path is full again measures us and not the path.
+ */
+function noteLateness(c: Connection): void {
+  const { late } = c.stack
+  const drained = c.sent.count === 0 && c.lastSent > 0
+  if (c.lateBefore === late && !drained) return
+  c.lateBefore = late
+  c.rate.applicationLimits(c.pipe)
 }
 
 /** ACKs that must not be merged with data, probes. False: the batch is full. */
