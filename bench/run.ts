@@ -10,6 +10,7 @@ import { type Contestant, KINDS } from './lab/contestants.js'
 import { CASES, measure } from './lab/measure.js'
 import { memory } from './lab/process-tree.js'
 import { BenchLab, type Path } from './lab/topology.js'
+import { TUNNELS } from './lab/tunnels.js'
 import { merged, type Ratios, ratios, regressions } from './ratios.js'
 import { type Row, table } from './report.js'
 
@@ -18,7 +19,8 @@ const USAGE = `npm run bench -- [--runs N] [--seconds N] [--paths LIST] [--cases
   --seconds      length of one (4)
   --paths        of: 0ms, 30ms, 30ms-1%, 100ms (all): added round trip, loss each way
   --cases        parts of the cases' names, such as down,first (all; over a path with delay those of transfers)
-  --contestants  of: ${KINDS.map((kind) => kind.name).join('; ')} (all), separated by ";"
+  --tunnel       ${Object.keys(TUNNELS).join(', ')} (wireguard): what carries it; each has its own contestants
+  --contestants  of: ${KINDS.map((kind) => kind.name).join('; ')}; over another tunnel pvpn; pvpn, addon off; and its own client (all), separated by ";"
   --far          the far side: wireguard-go (Linux's TCP, one packet a call; default), or pvpn (our own stack, which sends in batches)
   --check        exit 1 when pvpn stands worse to a peer than in bench/ratios.json; --store writes that file
   --at-least     exit 1 when pvpn carries less than this part of what the kernel's TCP does in the same run and case (0.9)`
@@ -39,6 +41,7 @@ const { values } = parseArgs({
     paths: { type: 'string' },
     cases: { type: 'string' },
     contestants: { type: 'string' },
+    tunnel: { type: 'string', default: 'wireguard' },
     far: { type: 'string', default: 'wireguard-go' },
     check: { type: 'boolean' },
     store: { type: 'boolean' },
@@ -58,30 +61,33 @@ function chosen<T extends { readonly name: string }>(
 }
 
 async function main(): Promise<void> {
-  const reason = labSkip('wireguard-go', 'wg', 'cc', 'taskset')
+  const tunnel = TUNNELS[values.tunnel]
+  if (tunnel === undefined) throw new Error(`--tunnel ${values.tunnel}?\n${USAGE}`)
+  const reason = labSkip('cc', 'taskset', ...tunnel.programs)
   if (reason !== false) throw new Error(`the benchmark can't run here: ${reason}`)
-  const kinds = chosen(KINDS, values.contestants, ';').filter((kind) => {
-    const missing = kind.missing()
-    if (missing !== undefined) console.error(`without ${kind.name}: ${missing}`)
-    return missing === undefined
-  })
   const { far } = values
   if (far !== 'wireguard-go' && far !== 'pvpn') throw new Error(`--far ${far}?\n${USAGE}`)
   if (far !== 'wireguard-go' && (values.check || values.store)) {
     throw new Error('ratios are stored of the far side wireguard-go only')
   }
-  const lab = await BenchLab.create(far)
+  const lab = await BenchLab.create(tunnel.ownServer ? 'none' : far)
   const rows: Row[] = []
   const idle: Record<string, unknown> = {}
   try {
+    const kinds = chosen(await tunnel.kinds(lab), values.contestants, ';').filter((kind) => {
+      const missing = kind.missing()
+      if (missing !== undefined) console.error(`without ${kind.name}: ${missing}`)
+      return missing === undefined
+    })
     if (kinds.some((kind) => kind.name === 'engine')) lab.compileEngine()
     let port = FIRST_PORT
     for (const path of chosen(PATHS, values.paths)) {
+      const shown = tunnel.ownServer ? `${values.tunnel} ${path.name}` : path.name
       const contestants: Contestant[] = []
       for (const kind of kinds) contestants.push(await kind.start(lab, path, port++))
       await new Promise((resolve) => setTimeout(resolve, SETTLE))
       for (const one of contestants) idle[one.name] ??= memory(one.roots)
-      rows.push(...(await race(lab, path, contestants)))
+      rows.push(...(await race(lab, { ...path, name: shown }, contestants)))
       for (const one of contestants) await one.stop()
     }
   } finally {
@@ -92,7 +98,7 @@ async function main(): Promise<void> {
   mkdirSync('build', { recursive: true })
   writeFileSync(
     'build/bench.json',
-    `${JSON.stringify({ node: process.version, far, idle, rows }, null, 2)}\n`,
+    `${JSON.stringify({ node: process.version, tunnel: values.tunnel, far, idle, rows }, null, 2)}\n`,
   )
   const now = ratios(rows)
   compare(now)

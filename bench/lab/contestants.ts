@@ -27,13 +27,14 @@ export interface Contestant {
   stop(): Promise<void>
 }
 
-interface Kind {
+export interface Kind {
   readonly name: string
   /** What it needs that is not there; undefined: nothing. */
   missing(): string | undefined
   start(lab: BenchLab, path: Path, port: number): Promise<Contestant>
 }
 
+/** Over WireGuard. */
 export const KINDS: readonly Kind[] = [
   {
     name: 'pvpn',
@@ -67,20 +68,32 @@ async function pvpn(
   more: NodeJS.ProcessEnv,
 ): Promise<Contestant> {
   const access = await lab.admit('client', path)
+  const file = `[Interface]\nPrivateKey = ${access.key.private}\nAddress = ${access.address}/32\nMTU = ${MTU}\n[Peer]\nPublicKey = ${access.farKey}\nEndpoint = ${access.endpoint}\nAllowedIPs = ${INSIDE.join(', ')}\n`
+  const tunnel = '{ type: wireguard, file: far.conf }'
+  return startPvpn({ name, lab, port, tunnel, files: { 'far.conf': file }, env: more })
+}
+
+export interface PvpnOptions {
+  readonly name: string
+  readonly lab: BenchLab
+  readonly port: number
+  /** The environment's `tunnel:`, in YAML. */
+  readonly tunnel: string
+  /** Beside the configuration, by name. */
+  readonly files: Readonly<Record<string, string>>
+  readonly env: NodeJS.ProcessEnv
+}
+
+/** A gateway with one environment, `far`, on core 0. */
+export async function startPvpn(options: PvpnOptions): Promise<Contestant> {
+  const { name, lab, port, tunnel, files, env: more } = options
   const folder = join(lab.folder, `pvpn-${port}`)
   mkdirSync(folder, { mode: 0o700 })
-  const file = join(folder, 'far.conf')
-  writeFileSync(
-    file,
-    `[Interface]\nPrivateKey = ${access.key.private}\nAddress = ${access.address}/32\nMTU = ${MTU}\n[Peer]\nPublicKey = ${access.farKey}\nEndpoint = ${access.endpoint}\nAllowedIPs = ${INSIDE.join(', ')}\n`,
-    { mode: 0o600 },
-  )
   const config = join(folder, 'pvpn.yaml')
-  writeFileSync(
-    config,
-    `version: 1\ncontrol: { listen: none }\nenvironments:\n  far: { tunnel: { type: wireguard, file: far.conf }, listen: 127.0.0.1:${port} }\n`,
-    { mode: 0o600 },
-  )
+  const configuration = `version: 1\ncontrol: { listen: none }\nenvironments:\n  far: { tunnel: ${tunnel}, listen: 127.0.0.1:${port} }\n`
+  for (const [file, text] of Object.entries({ ...files, 'pvpn.yaml': configuration })) {
+    writeFileSync(join(folder, file), text, { mode: 0o600 })
+  }
   const env = { ...process.env, PVPN_RUNTIME_DIR: join(folder, 'run'), ...more }
   const program = [process.execPath, PVPN]
   const gateway = lab.client.spawn([...CONTESTANT_CORE, ...program, 'up', '-c', config], {
@@ -133,11 +146,7 @@ async function kernel(lab: BenchLab, path: Path, port: number): Promise<Contesta
   await namespace.ip(`address add ${access.address}/24 dev wg1
     link set wg1 mtu ${MTU} up
     route add 192.168.11.0/24 dev wg1`)
-  const socks = namespace.spawn(
-    [...CONTESTANT_CORE, 'microsocks', '-i', '127.0.0.1', '-p', String(port)],
-    { stdio: 'ignore' },
-  )
-  await listening(namespace, port)
+  const socks = await microsocks(namespace, port)
   const roots = pids(wireguard, socks)
   return {
     name: 'kernel',
@@ -149,6 +158,14 @@ async function kernel(lab: BenchLab, path: Path, port: number): Promise<Contesta
       await namespace.check(['umount', '/run'])
     },
   }
+}
+
+/** A SOCKS port of the kernel's TCP, on core 0. */
+export async function microsocks(namespace: Namespace, port: number): Promise<ChildProcess> {
+  const argv = ['microsocks', '-i', '127.0.0.1', '-p', String(port)]
+  const socks = namespace.spawn([...CONTESTANT_CORE, ...argv], { stdio: 'ignore' })
+  await listening(namespace, port)
+  return socks
 }
 
 /** wireguard-go's own configuration language. */
@@ -169,11 +186,11 @@ async function listening(namespace: Namespace, port: number): Promise<void> {
   if (!up) throw new Error(`nothing listens on port ${port}`)
 }
 
-function pids(...children: readonly ChildProcess[]): number[] {
+export function pids(...children: readonly ChildProcess[]): number[] {
   return children.map((child) => child.pid as number)
 }
 
-async function ended(child: ChildProcess): Promise<void> {
+export async function ended(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return
   const end = new Promise((resolve) => child.once('exit', resolve))
   child.kill('SIGTERM')

@@ -9,6 +9,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { formatHostPort } from '../../src/core/ip.js'
 import { eventually, join2, Namespace } from '../../test/support/namespace.js'
 import { type KeyPair, keyPair } from '../../test/support/wg.js'
 
@@ -61,7 +62,9 @@ export class BenchLab {
   readonly #known: KeyPair[] = []
   /** The far side's processes. */
   readonly farPids: number[] = []
+  readonly #atEnd: (() => void)[] = []
   #peers = 0
+  #ways = 0
 
   private constructor(client: Namespace, kernel: Namespace, far: Namespace, folder: string) {
     this.client = client
@@ -70,7 +73,8 @@ export class BenchLab {
     this.folder = folder
   }
 
-  static async create(kind: 'wireguard-go' | 'pvpn'): Promise<BenchLab> {
+  /** `none`: the web server alone; who measures another tunnel starts its server. */
+  static async create(kind: 'wireguard-go' | 'pvpn' | 'none'): Promise<BenchLab> {
     const folder = mkdtempSync(join(tmpdir(), 'pvpn-bench-'))
     const lab = new BenchLab(
       await Namespace.create('client'),
@@ -100,14 +104,20 @@ export class BenchLab {
       return lab
     }
     await lab.far.ip(`address add ${TARGET}/24 dev lo`)
-    await lab.#wireguard()
+    if (kind === 'wireguard-go') await lab.#wireguard()
     await lab.#serve([lab.program('origin'), TARGET, '80'], 'origin')
     return lab
   }
 
   async destroy(): Promise<void> {
     await Promise.all([this.client.destroy(), this.kernel.destroy(), this.far.destroy()])
+    for (const run of this.#atEnd) run()
     rmSync(this.folder, { recursive: true, force: true })
+  }
+
+  /** Called when everything has ended. */
+  atEnd(run: () => void): void {
+    this.#atEnd.push(run)
   }
 
   program(name: string): string {
@@ -133,13 +143,33 @@ export class BenchLab {
     if (this.#known[number] === undefined) {
       await this.far.check(['wg', 'set', 'wg0', 'peer', key.public, 'allowed-ips', `${address}/32`])
     }
-    const port = path.rtt === 0 && path.loss === 0 ? PORT : FIRST_LINK_PORT + number
-    if (port !== PORT) {
-      const [delay, ppm] = [String(path.rtt / 2), String(path.loss * 10_000)]
-      const ends = [`${FAR[side]}:${port}`, `${FAR[side]}:${PORT}`]
-      await this.#serve([this.program('link'), ...ends, delay, ppm], 'link')
+    const endpoint = formatHostPort(...(await this.way(side, path, PORT)))
+    return { key, farKey: this.#farKey.public, address, endpoint }
+  }
+
+  /** Address and UDP port that lead to this port of the far side, over a direct link or `path`. */
+  async way(side: Side, path: Path, port: number): Promise<[address: string, port: number]> {
+    if (path.rtt === 0 && path.loss === 0) return [FAR[side], port]
+    const near = FIRST_LINK_PORT + this.#ways++
+    const [delay, ppm] = [String(path.rtt / 2), String(path.loss * 10_000)]
+    const ends = [`${FAR[side]}:${near}`, `${FAR[side]}:${port}`]
+    await this.#serve([this.program('link'), ...ends, delay, ppm], 'link')
+    return [FAR[side], near]
+  }
+
+  /** A server of the far side, beside the contestants' core; `ready` says when it serves. */
+  async startFar(argv: readonly string[], ready: RegExp): Promise<void> {
+    const child = this.far.spawn([...OTHER_CORES, ...argv], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    this.farPids.push(child.pid as number)
+    let said = ''
+    child.stdout?.on('data', (data: Buffer) => {
+      said = (said + data.toString()).slice(-20_000)
+    })
+    if (!(await eventually(() => ready.test(said)))) {
+      throw new Error(`${argv[0]} does not start: ${said}`)
     }
-    return { key, farKey: this.#farKey.public, address, endpoint: `${FAR[side]}:${port}` }
   }
 
   #compile(compiler: string, args: string[], folder = '.', env = process.env): void {

@@ -80,6 +80,10 @@ export interface OpenvpnTlsOptions {
   readonly crl?: readonly string[]
   readonly minimum?: 'TLSv1' | 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3'
   readonly maximum?: 'TLSv1.2' | 'TLSv1.3'
+  /** `tls-cipher` (TLS 1.2), `tls-ciphersuites` (1.3) and `tls-groups`, in OpenSSL's words; absent: Node's choice. */
+  readonly ciphers?: string
+  readonly suites?: string
+  readonly groups?: string
   /** `tls-cert-profile insecure`: OpenSSL's security level 0, for certificates signed with SHA-1 or short keys. */
   readonly weakCertificates: boolean
   /** `verify-x509-name`: the subject, its common name, or how that begins. */

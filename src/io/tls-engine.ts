@@ -32,7 +32,8 @@ function contextOf(options: OpenvpnTlsOptions): SecureContext {
     ...(pkcs12 !== undefined && { pfx: Buffer.from(pkcs12) }),
     ...(keyPassword !== undefined && { passphrase: keyPassword }),
     ...(crl !== undefined && { crl: [...crl] }),
-    ...(options.weakCertificates && { ciphers: 'DEFAULT:@SECLEVEL=0' }),
+    ...ciphersOf(options),
+    ...(options.groups !== undefined && { ecdhCurve: options.groups }),
   }
   try {
     return createSecureContext(context)
@@ -48,6 +49,17 @@ function contextOf(options: OpenvpnTlsOptions): SecureContext {
     })
   }
 }
+
+/** Node has one list for TLS 1.2 and 1.3, and none of the part that is not in it. */
+function ciphersOf(options: OpenvpnTlsOptions): { readonly ciphers?: string } {
+  const { ciphers, suites, weakCertificates } = options
+  if (ciphers === undefined && suites === undefined && !weakCertificates) return {}
+  const parts = [suites ?? DEFAULT_SUITES, ciphers ?? 'DEFAULT']
+  return { ciphers: [...parts, ...(weakCertificates ? ['@SECLEVEL=0'] : [])].join(':') }
+}
+
+/** OpenSSL's own. */
+const DEFAULT_SUITES = 'TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256'
 
 /** What OpenSSL says for a wrong password: with one try in 256 the padding fits, and the content does not. */
 const PASSWORD_WRONG =

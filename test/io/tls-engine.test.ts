@@ -101,6 +101,27 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
   })
 }
 
+t.test('ciphers and groups that the file chooses', async (t) => {
+  const cases = [
+    [
+      { ciphers: 'ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES128-GCM-SHA256', maximum: 'TLSv1.2' },
+      /ECDHE-.*-AES128-GCM-SHA256/,
+    ],
+    [{ suites: 'TLS_CHACHA20_POLY1305_SHA256' }, /^TLS_CHACHA20_POLY1305_SHA256$/],
+    [{ ciphers: 'ECDHE-RSA-AES128-GCM-SHA256' }, /^TLS_AES_256_GCM_SHA384$/],
+    [{ weakCertificates: true }, /^TLS_AES_256_GCM_SHA384$/],
+  ] as const
+  for (const [more, cipher] of cases) {
+    const { secure, server } = await session({ ...BASE, ...more }, SERVER)
+    t.ok(secure)
+    t.match(server.getCipher().name, cipher)
+  }
+  const { secure } = await session({ ...BASE, groups: 'P-384' }, { ...SERVER, ecdhCurve: 'P-384' })
+  t.ok(secure)
+  const none = await session({ ...BASE, groups: 'P-384' }, { ...SERVER, ecdhCurve: 'P-256' })
+  t.notOk(none.secure, 'nothing in common')
+})
+
 t.test('refusals, before anything of ours is sent', async (t) => {
   const cases: readonly (readonly [Partial<OpenvpnTlsOptions>, TlsOptions, RegExp])[] = [
     [

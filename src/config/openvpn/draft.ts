@@ -39,6 +39,9 @@ export class OvpnDraft {
   minimum: OpenvpnOptions['tls']['minimum'] | undefined
   maximum: OpenvpnOptions['tls']['maximum'] | undefined
   weakCertificates = false
+  tlsCiphers: string | undefined
+  tlsSuites: string | undefined
+  tlsGroups: string | undefined
   name: OpenvpnOptions['tls']['name'] | undefined
   readonly usages: string[] = []
   readonly fingerprints: string[] = []

@@ -37,10 +37,7 @@ export const IGNORED: Readonly<Record<string, string>> = {
     'disable-dco keysize prng ncp-disable tls-exit remap-usr1 inactive session-timeout',
     TUNED,
   ),
-  ...each(
-    'tls-cipher tls-ciphersuites tls-groups ecdh-curve',
-    "Node's TLS offers strong ones only",
-  ),
+  ...each('ecdh-curve', "Node's TLS chooses among strong ones"),
   ...each('allow-compression allow-pull-fqdn remote-random-hostname opt-verify', TUNED),
   ...each('local bind lport-shared proto-force', TUNED),
   ...each('block-outside-dns register-dns ip-win32 tap-sleep win-sys service', WINDOWS),

@@ -254,6 +254,9 @@ function tlsOf(d: OvpnDraft): OpenvpnOptions['tls'] {
       minimum: d.minimum,
       maximum: d.maximum,
       name: d.name,
+      ciphers: d.tlsCiphers,
+      suites: d.tlsSuites,
+      groups: d.tlsGroups,
     }),
   }
 }

@@ -6,6 +6,7 @@ import { quote } from '../problem.js'
 import { type OvpnDraft, transportOf } from './draft.js'
 import type { OvpnLine } from './lines.js'
 import { bytesOf, clientKeyV2, type FileSource, pemBlocks, staticKey, textOf } from './material.js'
+import { type TlsList, tlsCiphers, tlsGroups, tlsSuites } from './tls-ciphers.js'
 
 /** How a line comes out: undefined is honoured, else why it is ignored or refused. */
 export type Outcome = { readonly ignored: string } | { readonly refused: string } | undefined
@@ -143,6 +144,27 @@ const credentials: Read = (line, draft, source) => {
   if (username) draft.username = username
   if (password) draft.password = password
   return undefined
+}
+
+/** A list of TLS's names; what this OpenSSL lacks is said, and nothing left is a mistake. */
+function tlsList(
+  parse: (list: string) => TlsList,
+  keep: (draft: OvpnDraft, text: string) => void,
+): Read {
+  return (line, draft, source) => {
+    const { text, unknown } = parse(line.args[0] ?? '')
+    if (text === undefined) return bad(line, source, 'has nothing in it that can be offered here')
+    if (unknown.length > 0) {
+      source.warning(
+        line,
+        `${line.name}: unknown here, and left out: ${unknown.map(quote).join(', ')}`,
+      )
+    }
+    if (/@SECLEVEL=0/.test(text))
+      source.warning(line, `${line.name} takes weak certificates and keys`)
+    keep(draft, text)
+    return undefined
+  }
 }
 
 const versions = {
@@ -328,6 +350,15 @@ export const READERS: Readonly<Record<string, Read>> = {
     draft.maximum = versions.maximum[version as keyof typeof versions.maximum]
     return undefined
   },
+  'tls-cipher': tlsList(tlsCiphers, (draft, text) => {
+    draft.tlsCiphers = text
+  }),
+  'tls-ciphersuites': tlsList(tlsSuites, (draft, text) => {
+    draft.tlsSuites = text
+  }),
+  'tls-groups': tlsList(tlsGroups, (draft, text) => {
+    draft.tlsGroups = text
+  }),
   'tls-cert-profile': (line, draft) => {
     if (line.args[0] === 'insecure') draft.weakCertificates = true
     return line.args[0] === 'insecure' ? undefined : { ignored: "OpenSSL's own level is used" }
