@@ -3,15 +3,16 @@ import type { CallOptions } from '../core/environment.js'
 import { PvpnError, toPvpnError } from '../core/errors.js'
 import { formatHostPort } from '../core/ip.js'
 import type { HttpProxyOptions, Socks5Options } from '../core/options.js'
+import type { Answers } from '../core/question.js'
 import type { ByteStream, DatagramPort } from '../core/stream.js'
 import type { StreamTunnel, Underlay } from '../core/stream-tunnel.js'
 import type { Millis, Target } from '../core/types.js'
 import { tlsStream } from '../io/tls-stream.js'
-import type { Credentials } from '../tunnel/proxy/handshake.js'
 import { HttpConnect } from '../tunnel/proxy/http-connect.js'
 import { Socks5Handshake, type Socks5Wish } from '../tunnel/proxy/socks5.js'
 import { COMMAND_CONNECT, COMMAND_UDP_ASSOCIATE } from '../wire/socks5.js'
 import { type Handshaken, shakeHands } from './handshake-stream.js'
+import { ProxyLogin } from './proxy-login.js'
 import { UpstreamUdpPort } from './upstream-udp.js'
 
 export interface ProxyTunnelOptions<T> {
@@ -41,17 +42,10 @@ async function reach(
   }
 }
 
-function credentialsOf(options: {
-  readonly username?: string
-  readonly password?: string
-}): Credentials | undefined {
-  const { username, password = '' } = options
-  return username === undefined ? undefined : { username, password }
-}
-
 export class Socks5Tunnel implements StreamTunnel {
   readonly endpoint: string
   readonly #o: ProxyTunnelOptions<Socks5Options>
+  readonly #login: ProxyLogin
   /** The server has said that it carries none. */
   #noUdp = false
 
@@ -59,6 +53,11 @@ export class Socks5Tunnel implements StreamTunnel {
     this.#o = options
     const { host, port } = options.options.server
     this.endpoint = formatHostPort(host, port)
+    this.#login = new ProxyLogin(this.endpoint, options.options)
+  }
+
+  answer(answers: Answers): void {
+    this.#login.answer(answers)
   }
 
   async check({ signal }: CallOptions): Promise<void> {
@@ -94,22 +93,32 @@ export class Socks5Tunnel implements StreamTunnel {
   async #open(wish: Socks5Wish | undefined, signal: AbortSignal | undefined): Promise<Handshaken> {
     const handshake = new Socks5Handshake({
       server: this.endpoint,
-      credentials: credentialsOf(this.#o.options),
+      credentials: this.#login.credentials,
       ...(wish === undefined ? {} : { wish }),
     })
     const stream = await reach(this.#o, signal)
-    return await shakeHands(stream, handshake, this.endpoint, signal)
+    try {
+      return await shakeHands(stream, handshake, this.endpoint, signal)
+    } catch (thrown) {
+      throw this.#login.failure(thrown)
+    }
   }
 }
 
 export class HttpTunnel implements StreamTunnel {
   readonly endpoint: string
   readonly #o: ProxyTunnelOptions<HttpProxyOptions>
+  readonly #login: ProxyLogin
 
   constructor(options: ProxyTunnelOptions<HttpProxyOptions>) {
     this.#o = options
     const { host, port } = options.options.server
     this.endpoint = formatHostPort(host, port)
+    this.#login = new ProxyLogin(this.endpoint, options.options)
+  }
+
+  answer(answers: Answers): void {
+    this.#login.answer(answers)
   }
 
   /** HTTP has no greeting: as far as the connection and TLS. A wrong password shows at the first dial. */
@@ -119,10 +128,14 @@ export class HttpTunnel implements StreamTunnel {
   }
 
   async dial(target: Target, { signal }: CallOptions): Promise<ByteStream> {
-    const credentials = credentialsOf(this.#o.options)
+    const { credentials } = this.#login
     const handshake = new HttpConnect({ server: this.endpoint, credentials, target })
     const stream = await this.#connect(signal)
-    return (await shakeHands(stream, handshake, this.endpoint, signal)).stream
+    try {
+      return (await shakeHands(stream, handshake, this.endpoint, signal)).stream
+    } catch (thrown) {
+      throw this.#login.failure(thrown)
+    }
   }
 
   close(): void {}

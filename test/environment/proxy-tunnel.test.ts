@@ -110,6 +110,40 @@ for (const type of ['socks5', 'http'] as const) {
     })
   })
 
+  t.test(`${type}: user and password that a person types`, async (t) => {
+    const upstream = await startProxy(t, { users })
+    const echo = await startServer(t, (socket) => socket.pipe(socket))
+    const server = { host: '127.0.0.1', port: upstream.port }
+    const environment = made(t, { type, server })
+    /** HTTP shows it at the first connection. */
+    const tried = async () => {
+      if (type === 'http') {
+        await eventually(() => environment.state !== 'starting')
+        if (environment.state !== 'up') return
+        await environment.dial({ host: '127.0.0.1', port: echo.port }).catch(() => {})
+      }
+      await eventually(() => environment.state !== 'starting')
+    }
+    await environment.start()
+    await tried()
+    t.equal(environment.state, 'failed')
+    t.match(environment.error?.asks, [
+      { field: 'username', secret: false, refused: false, setting: 'username' },
+      { field: 'password', secret: true, refused: false, setting: 'password' },
+    ])
+    environment.answer({ username: 'ann', password: 'wrong horse' })
+    await tried()
+    t.equal(environment.state, 'failed')
+    t.match(environment.error?.asks, [{ refused: true }, { refused: true }])
+    environment.answer({ username: 'x'.repeat(256), password: 'y'.repeat(256) })
+    await tried()
+    t.equal(environment.state, 'failed', 'what can not be sent is asked for again')
+    environment.answer({ username: 'ann', password: 'right horse' })
+    await tried()
+    t.equal(environment.state, 'up')
+    t.equal(await echoed(environment, '127.0.0.1', echo.port), 'end: hello')
+  })
+
   t.test(`${type}: a server that is gone and comes back`, async (t) => {
     const port = await freePort()
     const environment = made(t, { type, server: { host: '127.0.0.1', port } })

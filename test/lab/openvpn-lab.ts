@@ -13,6 +13,7 @@ import { LAB_PROGRAMS, SITES, TUNNEL, VpnLab } from '../support/vpn-lab.js'
 
 export const OPENVPN_PROGRAMS = [...LAB_PROGRAMS, 'openvpn', 'openssl']
 export const SERVER_ADDRESS = SITES.site.public
+export const SERVER_ADDRESS_6 = 'fd42:2::6'
 export const SERVER_PORT = 1194
 
 export type Protection = 'none' | 'tls-auth' | 'tls-crypt' | 'tls-crypt-v2'
@@ -25,6 +26,8 @@ export interface ServerOptions {
   readonly identity?: Identity
   /** Default: subnet. */
   readonly topology?: 'subnet' | 'net30'
+  /** At SERVER_ADDRESS_6; `joinByIpv6` comes before. */
+  readonly ipv6?: boolean
 }
 
 export interface ClientOptions {
@@ -84,10 +87,23 @@ export class OpenvpnLab {
     this.pki.remove()
   }
 
+  /** Outside there is IPv6 as well, between the client and this server. */
+  async joinByIpv6(): Promise<void> {
+    const { client, router, sites } = this.lab
+    await router.ip(`address add fd42:1::fe/64 dev br0 nodad
+      address add fd42:2::5/64 dev wan-site nodad`)
+    await client.ip(`address add fd42:1::51/64 dev eth0 nodad
+      route add fd42:2::/64 via fd42:1::fe`)
+    await sites.site.ip(`address add ${SERVER_ADDRESS_6}/64 dev eth0 nodad
+      route add fd42:1::/64 via fd42:2::5`)
+    await router.check(['sh', '-c', 'echo 1 > /proc/sys/net/ipv6/conf/all/forwarding'])
+  }
+
   /** Starts the server and waits until it listens. */
   async startServer(options: ServerOptions = {}): Promise<void> {
     const { transport = 'udp', protection = 'none', lines = [], topology = 'subnet' } = options
-    const { identity = this.server } = options
+    const { identity = this.server, ipv6 = false } = options
+    const proto = transport === 'udp' ? ['udp', 'udp6'] : ['tcp-server', 'tcp6-server']
     this.#write('ca.crt', this.pki.ca)
     this.#write('server.crt', identity.certificate)
     this.#write('server.key', identity.key)
@@ -111,9 +127,9 @@ export class OpenvpnLab {
         'push "route-ipv6 fd00:11::/64"',
         'push "dhcp-option DNS 192.168.10.1"',
         'push "dhcp-option DOMAIN site.example"',
-        `local ${SERVER_ADDRESS}`,
+        `local ${ipv6 ? SERVER_ADDRESS_6 : SERVER_ADDRESS}`,
         `port ${SERVER_PORT}`,
-        `proto ${transport === 'udp' ? 'udp' : 'tcp-server'}`,
+        `proto ${proto[ipv6 ? 1 : 0]}`,
         'ca ca.crt',
         'cert server.crt',
         'key server.key',

@@ -6,6 +6,8 @@ import {
   type ClientOptions,
   OPENVPN_PROGRAMS,
   OpenvpnLab,
+  SERVER_ADDRESS_6,
+  SERVER_PORT,
   type ServerOptions,
 } from './openvpn-lab.js'
 
@@ -44,10 +46,34 @@ const VARIANTS: readonly Variant[] = [
     log: [/Data Channel: Cipher 'CHACHA20-POLY1305'/],
   },
   {
-    name: 'UDP, tls-crypt-v2 with cookies',
-    server: { protection: 'tls-crypt-v2' },
-    client: { protection: 'tls-crypt-v2' },
-    log: [/Data Channel: Cipher 'AES-256-GCM'/],
+    name: 'UDP, tls-crypt-v2 with cookies, split DNS, a cipher of TLS 1.2 by its name',
+    server: {
+      protection: 'tls-crypt-v2',
+      lines: [
+        'tls-version-max 1.2',
+        'push "dns server 1 address 192.168.10.1:53"',
+        'push "dns server 1 resolve-domains site.example"',
+        // Nobody is there: only what is of no zone asks it.
+        'push "dns server 2 address 192.168.10.99"',
+      ],
+    },
+    client: {
+      protection: 'tls-crypt-v2',
+      lines: ['tls-cipher TLS-ECDHE-ECDSA-WITH-AES-128-GCM-SHA256'],
+    },
+    log: [/Data Channel: Cipher 'AES-256-GCM'/, /cipher TLSv1.2 ECDHE-ECDSA-AES128-GCM-SHA256/],
+  },
+  {
+    name: 'UDP over IPv6, tls-auth',
+    server: { protection: 'tls-auth', ipv6: true },
+    client: { protection: 'tls-auth', remotes: [`${SERVER_ADDRESS_6} ${SERVER_PORT} udp6`] },
+    log: [/Data Channel: Cipher 'AES-256-GCM'/, /fd42:1::51/],
+  },
+  {
+    name: 'TCP over IPv6',
+    server: { transport: 'tcp', ipv6: true },
+    client: { remotes: [`${SERVER_ADDRESS_6} ${SERVER_PORT} tcp6`] },
+    log: [/Data Channel: Cipher 'AES-256-GCM'/, /fd42:1::51/],
   },
   {
     name: 'TCP, tls-crypt, AES-256-GCM',
@@ -83,6 +109,7 @@ const VARIANTS: readonly Variant[] = [
 t.test('every variant', { skip: labSkip(...OPENVPN_PROGRAMS), timeout: 300_000 }, async (t) => {
   const lab = await OpenvpnLab.create()
   t.teardown(() => lab.destroy())
+  await lab.joinByIpv6()
   const gateway = lab.gateway(lab.clientFile())
   await lab.startServer()
   t.ok(await gateway.up(15), `both environments are up: ${gateway.stderr}`)

@@ -2,6 +2,8 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { socketAddress } from '../../../src/core/socket-address.js'
+import { encodeBody } from '../../../src/tunnel/openvpn/control-packet.js'
+import { PlainWrap } from '../../../src/tunnel/openvpn/control-wrap.js'
 import { ServerStream } from '../../../src/tunnel/openvpn/key-method.js'
 import {
   OVPN_CONTROL_QUEUE_BYTES,
@@ -10,7 +12,11 @@ import {
   OVPN_ROUTES,
 } from '../../../src/tunnel/openvpn/limits.js'
 import { Negotiation } from '../../../src/tunnel/openvpn/negotiation.js'
-import { P_CONTROL_HARD_RESET_CLIENT_V2 } from '../../../src/tunnel/openvpn/opcode.js'
+import {
+  firstByte,
+  P_CONTROL_HARD_RESET_CLIENT_V2,
+  P_CONTROL_V1,
+} from '../../../src/tunnel/openvpn/opcode.js'
 import { PushedOptions } from '../../../src/tunnel/openvpn/push-options.js'
 import { newKeySource } from '../../../src/tunnel/openvpn/session-keys.js'
 import { fuzzRun, pieces } from '../../support/fuzz.js'
@@ -224,6 +230,54 @@ t.test('the stream of the server, in any pieces', (t) => {
       t.same(got, ['V4', 'PUSH_REPLY,a b', 'INFO,x'])
     }),
     { ...(fuzzRun as fc.Parameters<[number[]]>), numRuns: 300 },
+  )
+  t.end()
+})
+
+t.test('a server that answers byte by byte gets no more time than others', (t) => {
+  const world = new World(options(), { push: PUSH })
+  world.tunnel.open(world.now)
+  world.run(15)
+  const [reset] = world.server.poll(world.now)
+  world.silent = true
+  if (reset !== undefined) world.down(reset)
+  const began = world.now
+  const wrap = new PlainWrap()
+  for (let id = 1; world.state !== 'trying' && id < 100; id++) {
+    const body = encodeBody({
+      acks: [],
+      peerSessionId: undefined,
+      messageId: id,
+      payload: Uint8Array.of(1),
+    })
+    const head = Uint8Array.of(firstByte(P_CONTROL_V1, 0), 8, 7, 6, 5, 4, 3, 2, 1)
+    world.down(wrap.wrap(head, body))
+    world.run(2000, () => world.state === 'trying')
+  }
+  t.equal(world.state, 'trying')
+  t.match(world.message, /^the handshake with .* was not done in 60 s$/)
+  t.ok(world.now - began <= 62_000, `${world.now - began} ms`)
+  t.end()
+})
+
+t.test('a flood of handshakes of others changes nothing, and is not answered', (t) => {
+  const world = new World(options(), { push: PUSH })
+  t.ok(up(world))
+  const random = seeded(SEED)
+  const [sent, before] = [world.up.length, drops(world)]
+  for (let i = 0; i < 20_000; i++) {
+    const session = Uint8Array.from({ length: 8 }, () => random() * 256)
+    const opcode = [P_CONTROL_HARD_RESET_CLIENT_V2, 8, 3, 10][i % 4] as number
+    world.down(Uint8Array.of(firstByte(opcode, i % 8), ...session, 0, 0, 0, 0, 0))
+  }
+  t.equal(drops(world), before + 20_000)
+  world.run(100)
+  t.ok(world.up.length - sent < 3, 'no answers')
+  t.equal(world.state, 'up')
+  world.send(packet())
+  t.ok(
+    world.run(1000, () => world.server.packets.length > 0),
+    'and packets pass',
   )
   t.end()
 })

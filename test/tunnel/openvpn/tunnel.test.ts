@@ -1,8 +1,9 @@
 /** The whole client against a server of the test's own, in virtual time. */
 import t from 'tap'
 import type { OpenvpnProtection } from '../../../src/core/options.js'
+import { socketAddress } from '../../../src/core/socket-address.js'
 import { P_CONTROL_V1 } from '../../../src/tunnel/openvpn/opcode.js'
-import { options, PUSH, packet, SEED, World } from './world.js'
+import { options, PUSH, packet, SEED, SERVER, World } from './world.js'
 
 const KEY = Uint8Array.from({ length: 256 }, (_, i) => (i * 31 + 5) & 0xff)
 const PROTECTIONS: readonly OpenvpnProtection[] = [
@@ -256,5 +257,41 @@ t.test('the first message acknowledges the reset, as servers with cookies demand
     Uint8Array.of(8, 7, 6, 5, 4, 3, 2, 1),
     "with the server's session id",
   )
+  t.end()
+})
+
+t.test('a server that moves: its name is looked up again', (t) => {
+  const remotes = [{ host: 'vpn.example', port: 1194, transport: 'udp' }] as const
+  const world = new World(options({ remotes }), { push: PUSH })
+  const looks = () => world.events.filter(({ kind }) => kind === 'resolve').length
+  world.tunnel.open(world.now)
+  world.run(10)
+  world.resolve(SERVER)
+  t.ok(world.run(5000, () => world.state === 'up'))
+  world.serverAddress = socketAddress(Uint8Array.of(198, 51, 100, 9), 1194)
+  world.replaceServer({ push: PUSH })
+  t.ok(
+    world.run(120_000, () => world.state === 'down'),
+    'the old address is silent',
+  )
+  t.ok(world.run(60_000, () => looks() === 2))
+  world.resolve(world.serverAddress)
+  t.ok(world.run(5000, () => world.state === 'up'))
+  t.equal(world.tunnel.endpoint, '198.51.100.9:1194')
+  t.end()
+})
+
+t.test('an IPv6 server, of a family that the file chooses', (t) => {
+  const remotes = [{ host: 'vpn.example', port: 1194, transport: 'udp', family: 6 }] as const
+  const world = new World(options({ remotes }), { push: `${PUSH},mssfix 1400` })
+  const ipv6 = Uint8Array.of(0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1)
+  world.serverAddress = socketAddress(ipv6, 1194)
+  world.tunnel.open(world.now)
+  world.run(10)
+  world.resolve(SERVER, world.serverAddress)
+  t.ok(world.run(5000, () => world.state === 'up'))
+  t.equal(world.tunnel.endpoint, '[2001:db8::1]:1194')
+  const { mtu } = world.tunnel.link
+  t.equal(mtu, 1400 - 48 - 24 - 1, 'room for the longer header')
   t.end()
 })

@@ -65,6 +65,8 @@ export class World {
   /** Datagrams up, to be looked at. */
   readonly up: Uint8Array[] = []
   silent = false
+  /** Where its datagrams come from. */
+  serverAddress = SERVER
   readonly #random: () => number
   readonly #link: LinkOptions
   readonly #flying: { readonly at: number; readonly deliver: () => void }[] = []
@@ -140,7 +142,13 @@ export class World {
     if ((batch.length[0] as number) > 0) this.#fly(() => this.#toServer(batch.view(0)))
   }
 
-  down(datagram: Uint8Array, from = SERVER): void {
+  /** Answers the last `resolve`. */
+  resolve(...addresses: readonly Uint8Array[]): void {
+    const last = this.events.filter((event) => event.kind === 'resolve').at(-1)
+    if (last?.kind === 'resolve') this.tunnel.resolved(last.id, addresses, this.now)
+  }
+
+  down(datagram: Uint8Array, from = this.serverAddress): void {
     const batch = new PacketBatch({ capacity: 1, packetSize: 2000 })
     batch.push(datagram)
     batch.address.set(from, 0)
