@@ -1,6 +1,6 @@
 /** The process of one environment: what `pvpn up` forks. It talks to the gateway by core/ipc.ts. */
 import type { Socket } from 'node:net'
-import { PvpnError, toPvpnError } from '../core/errors.js'
+import { errorReport, PvpnError, toPvpnError } from '../core/errors.js'
 import type { FromEnvironment, ToEnvironment } from '../core/ipc.js'
 import type { Logger } from '../core/log.js'
 import type { ManagedEnvironment } from '../core/managed-environment.js'
@@ -120,7 +120,7 @@ class EnvironmentProcess {
     send({
       kind: 'state',
       state,
-      error: error === undefined ? null : { code: error.code, message: error.message },
+      error: error === undefined ? null : errorReport(error),
       ...(error === undefined || error.asks.length === 0 ? {} : { asks: error.asks }),
     })
   }

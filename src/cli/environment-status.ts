@@ -1,5 +1,6 @@
 /** `EnvironmentStatus` of a running environment: monotonic times become ISO 8601. */
 import type { EnvironmentStatus } from '../core/environment.js'
+import { errorReport } from '../core/errors.js'
 import type { ManagedEnvironment } from '../core/managed-environment.js'
 import type { Clock, Millis } from '../core/types.js'
 
@@ -20,7 +21,7 @@ export function environmentStatus(
   return {
     name: environment.name,
     state: environment.state,
-    error: error === undefined ? null : { code: error.code, message: error.message },
+    error: error === undefined ? null : errorReport(error),
     pid: process.pid,
     tunnel: {
       type: tunnel.type,

@@ -29,7 +29,7 @@ export function statusTable(status: GatewayStatus, now: number): string {
 function hint({ name, state, error, asks }: EnvironmentStatus): readonly string[] {
   // A login elsewhere that is waited for: the message is the remedy.
   if (error === null || (error.code === 'ERR_AUTH' && state !== 'failed')) return []
-  const text = remedy(error.code, name, asks !== undefined)
+  const text = remedy(error, name, asks !== undefined)
   return text === null ? [] : [`  hint: ${text}`]
 }
 

@@ -17,7 +17,10 @@ export const environmentStatus = Type.Object({
     type: 'string',
     enum: ['stopped', 'starting', 'up', 'down', 'failed'],
   }),
-  error: Type.Union([Type.Object({ code: text, message: text }), Type.Null()]),
+  error: Type.Union([
+    Type.Object({ code: text, message: text, hint: Type.Optional(text) }),
+    Type.Null(),
+  ]),
   asks: Type.Optional(
     Type.Array(
       Type.Object({

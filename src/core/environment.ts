@@ -1,4 +1,5 @@
 /** What listeners know of an environment. Anything but `up` means refuse: never the host's network. */
+import type { ErrorReport } from './errors.js'
 import type { Question } from './question.js'
 import type { ByteStream, DatagramPort, StreamListener } from './stream.js'
 import type { Bytes, Endpoint, Target } from './types.js'
@@ -47,7 +48,7 @@ export type EnvironmentState = 'stopped' | 'starting' | 'up' | 'down' | 'failed'
 export interface EnvironmentStatus {
   readonly name: string
   readonly state: EnvironmentState
-  readonly error: { readonly code: string; readonly message: string } | null
+  readonly error: ErrorReport | null
   /** What `pvpn start` would ask; absent: nothing. */
   readonly asks?: readonly Question[]
   readonly pid: number | null

@@ -45,6 +45,18 @@ export class PvpnError extends Error {
   }
 }
 
+/** An error as status shows it. */
+export interface ErrorReport {
+  readonly code: string
+  readonly message: string
+  /** What to do about it, where the one who knows the error has said so. */
+  readonly hint?: string
+}
+
+export function errorReport({ code, message, hint }: PvpnError): ErrorReport {
+  return { code, message, ...(hint === undefined ? {} : { hint }) }
+}
+
 /** Any thrown value as a PvpnError; foreign errors become ERR_INTERNAL with the original as cause. */
 export function toPvpnError(thrown: unknown): PvpnError {
   if (thrown instanceof PvpnError) return thrown

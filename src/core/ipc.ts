@@ -21,6 +21,7 @@
 import type { EnvironmentActivity } from './activity.js'
 import type { HandedConnection } from './admission.js'
 import type { EnvironmentState, EnvironmentStatus } from './environment.js'
+import type { ErrorReport } from './errors.js'
 import type { EnvironmentFigures } from './figures.js'
 import type { LogLevel } from './log.js'
 import type { EnvironmentOptions } from './options.js'
@@ -63,7 +64,7 @@ export type FromEnvironment =
   | {
       readonly kind: 'state'
       readonly state: EnvironmentState
-      readonly error: { readonly code: string; readonly message: string } | null
+      readonly error: ErrorReport | null
       /** What a person would have to say for it to go on. */
       readonly asks?: readonly Question[]
     }

@@ -1,3 +1,5 @@
+import type { ErrorReport } from './errors.js'
+
 /** What a person can do about an environment that is not up, by the code of its error. */
 const REMEDIES: Readonly<Record<string, string>> = {
   ERR_AUTH: 'Check user name, password and keys in the configuration, then: pvpn reload',
@@ -23,10 +25,10 @@ const REMEDIES: Readonly<Record<string, string>> = {
 const ASKS = 'It asks for that: pvpn start ENV'
 
 /**
- * One sentence for the environment called `name`; null where nothing sure can be said. `asks`: a
- * person's answer would do.
+ * One sentence for the environment called `name`: the error's own, else by its code; null where nothing
+ * sure can be said. `asks`: a person's answer would do.
  */
-export function remedy(code: string, name: string, asks?: boolean): string | null {
-  if (asks === true) return ASKS.replace('ENV', name)
-  return REMEDIES[code]?.replace('ENV', name) ?? null
+export function remedy(error: ErrorReport, name: string, asks?: boolean): string | null {
+  const text = asks === true ? ASKS : (error.hint ?? REMEDIES[error.code])
+  return text?.replace(/\bENV\b/, name) ?? null
 }

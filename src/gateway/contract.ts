@@ -3,16 +3,14 @@ import type { Socket } from 'node:net'
 import type { EnvironmentActivity } from '../core/activity.js'
 import type { HandedConnection } from '../core/admission.js'
 import type { EnvironmentState, EnvironmentStatus } from '../core/environment.js'
+import type { ErrorReport } from '../core/errors.js'
 import type { EnvironmentFigures, ProcessFigures } from '../core/figures.js'
 import type { HistogramFigures } from '../core/histogram.js'
 import type { EnvironmentOptions, GatewayOptions } from '../core/options.js'
 import type { Answers } from '../core/question.js'
 import type { Explanation } from '../policy/explain.js'
 
-export interface StatusError {
-  readonly code: string
-  readonly message: string
-}
+export type StatusError = ErrorReport
 
 /** What `pvpn status --json` prints. */
 export interface GatewayStatus {

@@ -259,11 +259,12 @@ export class Supervisor implements Gateway, PolicyEnvironments {
     return environment
   }
 
-  #remember(name: string, { code, message }: StatusError, asks?: boolean): void {
+  #remember(name: string, error: StatusError, asks?: boolean): void {
+    const { code, message } = error
     const ring = this.#failures.get(name) ?? new FailureRing(FAILURES_KEPT)
     this.#failures.set(name, ring)
     const at = new Date().toISOString()
-    ring.add({ at, code, message, target: null, hint: remedy(code, name, asks) })
+    ring.add({ at, code, message, target: null, hint: remedy(error, name, asks) })
   }
 
   /** The order of the file is the order of every list. */

@@ -56,18 +56,24 @@ t.test('monotonic times become times of day', async (t) => {
   t.same(status.listen, { proxy: ['127.0.0.1:1081'], dns: [] })
 })
 
-t.test('what is not known is null, and of an error only code and message are told', async (t) => {
-  const error = new PvpnError('ERR_DOWN', 'no answer', { cause: new Error('secret'), hint: 'look' })
-  const status = environmentStatus(
-    environment({ state: 'down', error }),
-    LISTEN,
-    new VirtualClock(),
-  )
-  t.same(status.error, { code: 'ERR_DOWN', message: 'no answer' })
-  t.match(status, {
-    state: 'down',
-    mtu: null,
-    tunnel: { since: null, endpoint: null, lastHandshake: null },
-  })
-  t.same(JSON.parse(JSON.stringify(status)), status, 'it survives JSON')
-})
+t.test(
+  'what is not known is null, and of an error only code, message and hint are told',
+  async (t) => {
+    const error = new PvpnError('ERR_DOWN', 'no answer', {
+      cause: new Error('secret'),
+      hint: 'look',
+    })
+    const status = environmentStatus(
+      environment({ state: 'down', error }),
+      LISTEN,
+      new VirtualClock(),
+    )
+    t.same(status.error, { code: 'ERR_DOWN', message: 'no answer', hint: 'look' })
+    t.match(status, {
+      state: 'down',
+      mtu: null,
+      tunnel: { since: null, endpoint: null, lastHandshake: null },
+    })
+    t.same(JSON.parse(JSON.stringify(status)), status, 'it survives JSON')
+  },
+)

@@ -44,6 +44,9 @@ t.test('an error that asks', (t) => {
   const { choices: shown = [] } = question('group', 'Group', { choices })
   t.equal(shown[1], '0', 'a choice that can not be shown is none')
   t.ok(shown.length <= QUESTION_CHOICES)
-  t.equal(remedy('ERR_AUTH', 'office', true), 'It asks for that: pvpn start office')
+  t.equal(
+    remedy({ code: 'ERR_AUTH', message: 'x' }, 'office', true),
+    'It asks for that: pvpn start office',
+  )
   t.end()
 })

@@ -65,14 +65,18 @@ export class Health {
 export function noAnswer(from: string, handshakes: number, time: number): PvpnError {
   const many = handshakes === 1 ? '1 handshake' : `${handshakes} handshakes`
   const seconds = Math.round(time / 1000)
-  return new PvpnError('ERR_TIMEOUT', `no answer from ${from} to ${many} in ${seconds} s`, {
-    hint: HINT,
-  })
+  return new PvpnError(
+    'ERR_TIMEOUT',
+    `server unreachable: no answer from ${from} to ${many} in ${seconds} s`,
+    {
+      hint: HINT,
+    },
+  )
 }
 
 /** The endpoint's name has no address yet. */
 export function unresolved(host: string): PvpnError {
-  return new PvpnError('ERR_NAME', `the endpoint's name ${host} does not resolve`, {
+  return new PvpnError('ERR_NAME', `server unreachable: the name ${host} does not resolve`, {
     hint: "check the endpoint's name and this machine's own DNS",
   })
 }

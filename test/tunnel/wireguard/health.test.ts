@@ -23,7 +23,10 @@ t.test('down when retries have failed for 15 s, up within 6 s of the path coming
   const down = client.events[1]
   t.ok((down?.at ?? 0) - cutAt >= 30_000 && (down?.at ?? 0) - cutAt < 32_000)
   t.match(down, {
-    error: { code: 'ERR_TIMEOUT', message: /^no answer from 192.0.2.2:51820 to 3 handshakes in / },
+    error: {
+      code: 'ERR_TIMEOUT',
+      message: /^server unreachable: no answer from 192.0.2.2:51820 to 3 handshakes in /,
+    },
   })
   world.filter = () => true
   const backAt = world.now
@@ -146,7 +149,10 @@ t.test('a name that does not resolve, then does', (t) => {
     {
       kind: 'trying',
       at: 20,
-      error: { code: 'ERR_NAME', message: "the endpoint's name vpn.example does not resolve" },
+      error: {
+        code: 'ERR_NAME',
+        message: 'server unreachable: the name vpn.example does not resolve',
+      },
     },
   ])
   t.equal(client.story.filter((kind) => kind === 'resolve').length, 3, 'asked again every 5 s')

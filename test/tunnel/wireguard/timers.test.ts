@@ -49,7 +49,7 @@ t.test(
     t.same(new Set(client.story), new Set(['trying']))
     t.ok((client.events[0]?.at ?? 0) >= 5000 && (client.events[0]?.at ?? 0) <= 5333)
     t.match(client.events[0], {
-      error: { message: `no answer from ${SERVER} to 1 handshake in 5 s` },
+      error: { message: `server unreachable: no answer from ${SERVER} to 1 handshake in 5 s` },
     })
     t.end()
   },

@@ -68,7 +68,7 @@ t.test('a preshared key on one side only', (t) => {
     kind: 'trying',
     error: {
       code: 'ERR_TIMEOUT',
-      message: /^no answer from 192\.0\.2\.2:51820 to 3 handshakes in 1[56] s$/,
+      message: /^server unreachable: no answer from 192\.0\.2\.2:51820 to 3 handshakes in 1[56] s$/,
       hint: 'check the endpoint, the keys and that UDP gets through',
     },
   })
