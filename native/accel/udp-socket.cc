@@ -12,6 +12,9 @@
 #ifndef UDP_SEGMENT
 #define UDP_SEGMENT 103
 #endif
+#ifndef SO_MEMINFO
+#define SO_MEMINFO 55
+#endif
 #ifndef UDP_GRO
 #define UDP_GRO 104
 #endif
@@ -130,6 +133,13 @@ void UdpSocket::prepare(int fd, int family) {
 
 int UdpSocket::receiveBuffer() const { return readOption(fd(), SO_RCVBUF); }
 int UdpSocket::sendBuffer() const { return readOption(fd(), SO_SNDBUF); }
+
+uint32_t UdpSocket::waiting() const {
+  // SK_MEMINFO_RMEM_ALLOC is the first of them.
+  uint32_t memory[16] = {0};
+  socklen_t size = sizeof memory;
+  return getsockopt(fd(), SOL_SOCKET, SO_MEMINFO, memory, &size) == 0 ? memory[0] : 0;
+}
 
 int UdpSocket::port() const {
   sockaddr_storage name;

@@ -54,6 +54,8 @@ class UdpSocket : public Poller {
   int receiveBuffer() const;
   int sendBuffer() const;
   int port() const;
+  /** Bytes that the kernel holds for us, its overhead included; 0 when it does not tell. */
+  uint32_t waiting() const;
   bool gro() const { return gro_; }
   bool gso() const { return gso_; }
   /** Datagrams lost here: too long, of no known family, refused by the kernel. */

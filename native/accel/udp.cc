@@ -113,6 +113,13 @@ napi_value udpSend(napi_env env, napi_callback_info info) {
   return number(env, static_cast<double>(socket->send(slots, address, from, to)));
 }
 
+napi_value udpWaiting(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  UdpSocket* socket = nullptr;
+  if (!socketOf(arguments, &socket)) return nullptr;
+  return number(env, socket->waiting());
+}
+
 napi_value udpClose(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
   UdpSocket* socket = nullptr;

@@ -13,6 +13,8 @@ napi_value udpInfo(napi_env env, napi_callback_info info);
 napi_value udpReceive(napi_env env, napi_callback_info info);
 /** udpSend(handle, bytes, offset, length, address, from, to) -> first slot not taken, or a negative errno */
 napi_value udpSend(napi_env env, napi_callback_info info);
+/** udpWaiting(handle) -> bytes that wait to be received, the kernel's overhead included */
+napi_value udpWaiting(napi_env env, napi_callback_info info);
 /** udpClose(handle) */
 napi_value udpClose(napi_env env, napi_callback_info info);
 

@@ -16,6 +16,8 @@ export interface DatagramSocket {
    */
   onBatch: (batch: PacketBatch) => void
   onWritable: () => void
+  /** Bytes that have arrived and wait in the kernel, its overhead included; absent where that can't be known. */
+  readonly waiting?: number | undefined
   /** A failure of the socket as a whole (not of one datagram). */
   onError: (error: Error) => void
   close(): void

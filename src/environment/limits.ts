@@ -2,7 +2,7 @@
 export const BATCH_CAPACITY = 64
 
 /** Batches sent in one turn before other work of the process gets its chance. */
-export const BATCHES_PER_TURN = 16
+export const BATCHES_PER_TURN = 4
 
 /** Smallest room for a packet in a batch, in bytes: a datagram of an Ethernet path fits whatever the tunnel's MTU. */
 export const MINIMUM_PACKET_SIZE = 1536

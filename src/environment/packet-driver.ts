@@ -16,6 +16,9 @@ import { BATCH_CAPACITY, BATCHES_PER_TURN, MINIMUM_PACKET_SIZE } from './limits.
 /** The smallest MTU that IPv4 programs can be given, in bytes (RFC 791: 576); IPv6 below 1280 fails by itself. */
 const LEAST_MTU = 576
 
+/** Datagrams in a batch from which on it is worth asking what waits behind them. */
+const LARGE_BATCH = 32
+
 export interface PacketDriverOptions {
   readonly tunnel: PacketTunnel
   readonly stack: Stack
@@ -110,6 +113,10 @@ export class PacketDriver {
     const now = this.#o.clock.now()
     this.#o.tunnel.receive(batch, now)
     this.#o.stack.input(batch, now)
+    if (batch.count >= LARGE_BATCH) {
+      const { waiting } = this.#o.socket
+      if (waiting !== undefined) this.#o.stack.waiting(waiting, now)
+    }
     this.#turn(now)
   }
 

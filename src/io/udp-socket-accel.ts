@@ -71,6 +71,10 @@ class AccelSocket implements DatagramSocket {
     return count
   }
 
+  get waiting(): number | undefined {
+    return this.#closed ? undefined : this.#native.udpWaiting?.(this.#handle)
+  }
+
   close(): void {
     if (this.#closed) return
     this.#closed = true

@@ -127,6 +127,8 @@ export interface AccelUdp {
     from: number,
     to: number,
   ): number
+  /** Bytes that wait to be received, the kernel's overhead included; 0 when it does not tell. Undefined: an addon of an older build. */
+  udpWaiting?(socket: Handle<'udp'>): number
   udpClose(socket: Handle<'udp'>): void
 }
 

@@ -54,6 +54,11 @@ export interface Stack {
   /** New addresses or MTU. Connections whose address has gone are closed with ERR_DOWN; the others live on. */
   configure(link: LinkInfo, now: Millis): void
   input(batch: PacketBatch, now: Millis): void
+  /**
+   * After a large batch: so many bytes of datagrams still wait in the host's socket, its overhead
+   * included. When they do for a while, connections that are sent much are slowed.
+   */
+  waiting(bytes: number, now: Millis): void
   notify(): void
   /** Appends IP packets until nothing is left or the batch is full; the number appended. */
   output(batch: PacketBatch, now: Millis): number

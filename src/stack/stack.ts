@@ -118,6 +118,10 @@ class IpStack implements Stack {
     }
   }
 
+  waiting(bytes: number, now: Millis): void {
+    this.#tcp.waiting(bytes, now)
+  }
+
   notify(): void {
     this.#icmp.notify()
     this.#udp.notify()

@@ -99,6 +99,7 @@ class Bench {
       onReady: () => undefined,
       configure: (link) => this.log.push(`configure ${link.addresses}`),
       input: (batch) => this.log.push(`input ${batch.count}`),
+      waiting: () => undefined,
       notify: () => {
         this.log.push('notify')
         this.onNotify()

@@ -42,6 +42,11 @@ export class Link {
     this.#random = random
   }
 
+  /** Bytes that wait for the rate. */
+  waiting(now: number): number {
+    return Math.max(0, this.#busyUntil - now) * (this.#options.rate ?? 0)
+  }
+
   send(packet: Uint8Array, now: number): void {
     const o = this.#options
     const r = this.#random

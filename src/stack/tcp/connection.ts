@@ -79,6 +79,8 @@ export class Connection implements TcpSocket {
   acceptor: Acceptor | undefined
   /** In the layer's lists of who wants output, and who wants to be told what. */
   outputWanted = false
+  /** It had much to send when it was asked last: the light ones go first. */
+  heavy = false
   events = 0
   notifyWanted = false
   error: PvpnError | undefined

@@ -4,6 +4,7 @@ import type { Bytes, Millis } from '../../core/types.js'
 import type { IpLayer } from '../tcp-contract.js'
 import type { Connection } from './connection.js'
 import type { MemoryAccount } from './receive-buffer.js'
+import type { ReceivePressure } from './receive-pressure.js'
 
 export interface TcpCounters {
   open: number
@@ -40,6 +41,9 @@ export interface TcpContext {
   readonly counters: TcpCounters
   readonly receiveMemory: MemoryAccount
   readonly sendMemory: MemoryAccount
+  readonly pressure: ReceivePressure
+  /** A connection has got `length` bytes of data in one segment. */
+  receives(c: Connection, length: number): void
   /** The connection may have something to send. */
   wantOutput(c: Connection): void
   /** The connection has something to tell its user (`c.events`). */

@@ -33,8 +33,10 @@ import { segmentArrives } from './input.js'
 import { BACKLOG, CONNECTIONS, HALF_OPEN, LISTENERS } from './limits.js'
 import { Listener } from './listener.js'
 import { emit } from './output.js'
+import { OutputTurn } from './output-turn.js'
 import { Ports, type PortUse } from './ports.js'
 import type { MemoryAccount } from './receive-buffer.js'
+import { ReceivePressure } from './receive-pressure.js'
 import { Replies } from './replies.js'
 import { Segment } from './segment.js'
 import { before, sequenceAdd } from './sequence.js'
@@ -48,6 +50,9 @@ const SEQUENCE_GAP = 65_537
 
 /** Milliseconds by which a deadline may be missed before it counts as late: timers are no better. */
 const LATE = 1
+
+/** A connection that sends no more than this at once is a light one. */
+const LIGHT_SEGMENTS = 2
 
 /** TCP over `ip`; no clock or randomness but what is passed in. */
 export function createTcpLayer(ip: IpLayer, options: TcpLayerOptions): TcpLayer {
@@ -67,6 +72,7 @@ class Layer implements TcpLayer, TcpContext {
   readonly congestion: 'bbr' | 'cubic'
   readonly receiveMemory: MemoryAccount = { held: 0 }
   readonly sendMemory: MemoryAccount = { held: 0 }
+  readonly pressure = new ReceivePressure()
   readonly counters: TcpCounters = {
     open: 0,
     retransmits: 0,
@@ -88,11 +94,15 @@ class Layer implements TcpLayer, TcpContext {
   readonly #segment = new Segment()
   readonly #delivery = new Delivery()
   readonly #blocks = new Int32Array(2 * SACK_BLOCKS)
-  /** Connections that may have something to send, in turn. */
-  #output: Connection[] = []
-  #outputAt = 0
+  /** Connections that had little to send when they were asked last, or are new: they go first. */
+  readonly #light = new OutputTurn()
+  /** The others, in turn. */
+  readonly #heavy = new OutputTurn()
   /** Connections that have something to tell. */
   #notify: Connection[] = []
+  /** Bytes of data that came, and who got some last: where much comes, one of those that get much. */
+  #received = 0
+  #receiver: Connection | undefined
   /** Inside of a call by the driver: it will pump anyway. */
   #cycle = false
 
@@ -248,22 +258,29 @@ class Layer implements TcpLayer, TcpContext {
     const first = batch.count
     this.#cycle = true
     if (this.#replies.size > 0) this.#replies.output(batch, this.ip)
-    while (this.#outputAt < this.#output.length && !batch.full) {
-      const c = this.#output[this.#outputAt++] as Connection
-      c.outputWanted = false
-      if (emit(c, batch, this.#blocks)) this.wantOutput(c)
-      if (this.#outputAt >= 1024) this.#compactOutput()
-    }
-    this.#compactOutput()
+    // The light ones go first, but leave the others half of the batch.
+    const most = this.#heavy.empty
+      ? batch.capacity
+      : batch.count + ((batch.capacity - batch.count) >> 1)
+    this.#emit(this.#light, batch, most)
+    this.#emit(this.#heavy, batch, batch.capacity)
+    this.#emit(this.#light, batch, batch.capacity)
     this.#cycle = false
     return batch.count - first
   }
 
-  #compactOutput(): void {
-    if (this.#outputAt === 0) return
-    if (this.#outputAt === this.#output.length) this.#output.length = 0
-    else this.#output.splice(0, this.#outputAt)
-    this.#outputAt = 0
+  #emit(turn: OutputTurn, batch: PacketBatch, most: number): void {
+    for (
+      let c = turn.next(batch.count < most);
+      c !== undefined;
+      c = turn.next(batch.count < most)
+    ) {
+      c.outputWanted = false
+      const before = batch.count
+      const more = emit(c, batch, this.#blocks)
+      c.heavy = more || batch.count - before > LIGHT_SEGMENTS
+      if (more) this.wantOutput(c)
+    }
   }
 
   deadline(): Millis {
@@ -389,10 +406,22 @@ class Layer implements TcpLayer, TcpContext {
     this.#cycle = false
   }
 
+  receives(c: Connection, length: number): void {
+    this.#received += length
+    if (length >= c.segmentSize) this.#receiver = c
+  }
+
+  waiting(bytes: number, now: Millis): void {
+    const c = this.#receiver
+    if (c === undefined) return
+    this.pressure.sample(now, bytes, this.#received, c.trip.smoothed, c.receiveLimit)
+  }
+
   wantOutput(c: Connection): void {
     if (c.outputWanted) return
     c.outputWanted = true
-    this.#output.push(c)
+    if (c.heavy) this.#heavy.add(c)
+    else this.#light.add(c)
     if (!this.#cycle) this.onReady()
   }
 
@@ -424,6 +453,7 @@ class Layer implements TcpLayer, TcpContext {
 
   release(c: Connection, timeWait: boolean): void {
     if (!this.#connections.remove(c)) return
+    if (this.#receiver === c) this.#receiver = undefined
     this.counters.open--
     this.#deadlines.remove(c)
     if (timeWait) this.#timeWait.add(c, this.now)

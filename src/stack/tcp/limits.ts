@@ -26,6 +26,12 @@ export const RECEIVE_BUFFER = 8 * MIB
 export const RECEIVE_TOTAL = 256 * MIB
 /** Bytes each connection may hold whatever the others hold. */
 export const RECEIVE_SHARE = 32 * KIB
+/** Bytes (the kernel's overhead included) that may stand in the host's UDP socket before windows shrink. */
+export const PRESSURE_TARGET = 128 * KIB
+/** Milliseconds over which the least of that counts, or two round trips where they are longer. */
+export const PRESSURE_INTERVAL = 10
+/** Bytes that each connection may be sent ahead however much stands there. */
+export const PRESSURE_CAP_LEAST = 16 * KIB
 /** Gaps in what has arrived of one connection. At the bound segments that would open another are dropped. */
 export const OUT_OF_ORDER_RANGES = 1024
 /** Ranges behind gaps whose last change is remembered until the sender was told. At the bound the oldest is told of no more. */

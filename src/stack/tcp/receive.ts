@@ -45,6 +45,7 @@ export function takeData(c: Connection, s: Segment): void {
     acknowledgeNow(c)
     return
   }
+  c.stack.receives(c, length)
   if (offset === 0) inOrder(c, s, at, length)
   else outOfOrder(c, s, offset, at, length)
 }
@@ -132,9 +133,9 @@ function finInOrder(c: Connection): void {
 
 /** Bytes that may be buffered for this connection now. */
 function limit(c: Connection): number {
-  return c.stack.receiveMemory.held >= RECEIVE_TOTAL
-    ? Math.min(RECEIVE_SHARE, c.receiveLimit)
-    : c.receiveLimit
+  const { receiveMemory, pressure } = c.stack
+  const most = Math.min(pressure.cap, c.receiveLimit)
+  return receiveMemory.held >= RECEIVE_TOTAL ? Math.min(RECEIVE_SHARE, most) : most
 }
 
 /** The window to put into a segment, not yet scaled; moves `edge` (never back: RFC 9293 section 3.8.6.2.2, RFC 7323 section 2.4). */
@@ -159,9 +160,10 @@ export function advertise(c: Connection): number {
 export function windowUpdateDue(c: Connection): boolean {
   if (c.finReceived) return false
   const current = Math.max(0, sequenceDistance(c.received, c.edge))
-  const window = limit(c) - c.incoming.ready
+  const most = limit(c)
+  const window = most - c.incoming.ready
   const gain = window - current
-  return gain >= 2 * c.segmentSize && (window >= 2 * current || gain * 2 >= c.receiveLimit)
+  return gain >= 2 * c.segmentSize && (window >= 2 * current || gain * 2 >= most)
 }
 
 /**
