@@ -22,8 +22,15 @@ export function statusTable(status: GatewayStatus, now: number): string {
     const { name, error } = environment
     return error === null ? [] : [`${name}: ${oneLine(error.message)}`, ...hint(environment)]
   })
+  const relaxed = status.environments.flatMap(({ name, relaxed = [] }) =>
+    relaxed.map((what) => `${name}: relaxed: ${oneLine(what)}`),
+  )
   const policy = status.policy === null ? [] : ['', `policy port: ${status.policy}`]
-  return `${[...table, ...policy, ...(errors.length > 0 ? ['', ...errors] : [])].join('\n')}\n`
+  return `${[...table, ...policy, ...below([...errors, ...relaxed])].join('\n')}\n`
+}
+
+function below(lines: readonly string[]): readonly string[] {
+  return lines.length === 0 ? [] : ['', ...lines]
 }
 
 function hint({ name, state, error, asks }: EnvironmentStatus): readonly string[] {

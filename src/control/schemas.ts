@@ -35,6 +35,9 @@ export const environmentStatus = Type.Object({
       { description: 'what `pvpn start` asks a person' },
     ),
   ),
+  relaxed: Type.Optional(
+    Type.Array(text, { description: 'checks that the configuration leaves out' }),
+  ),
   pid: orNull(count),
   tunnel: Type.Object({
     type: text,

@@ -51,6 +51,8 @@ export interface EnvironmentStatus {
   readonly error: ErrorReport | null
   /** What `pvpn start` would ask; absent: nothing. */
   readonly asks?: readonly Question[]
+  /** Checks that the configuration leaves out; absent: none. */
+  readonly relaxed?: readonly string[]
   readonly pid: number | null
   readonly tunnel: {
     readonly type: string

@@ -104,6 +104,8 @@ export interface OpenvpnOptions {
   readonly password?: string
   /** `auth-user-pass`: the server wants user name and password; what is not given here is asked for. */
   readonly asksPassword: boolean
+  /** `auth-nocache`: what a person typed is good for one connection. */
+  readonly forgetsPassword?: boolean
   /** `static-challenge`: what is asked for besides, and how the answer goes with the password. */
   readonly staticChallenge?: {
     readonly text: string

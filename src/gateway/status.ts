@@ -4,6 +4,7 @@ import { formatHostPort } from '../core/ip.js'
 import { formatListenAddress } from '../core/listen-address.js'
 import type { EnvironmentOptions } from '../core/options.js'
 import type { Question } from '../core/question.js'
+import { relaxations } from '../core/relaxations.js'
 import type { StatusError } from './contract.js'
 
 /** What the options alone tell. */
@@ -54,11 +55,13 @@ export function withError(
   const proxy =
     options.start === 'on-demand' ? options.listen.map(formatListenAddress) : status.listen.proxy
   const { asks: _, ...rest } = status
+  const relaxed = relaxations(options.tunnel)
   return {
     ...rest,
     state,
     error,
     ...(asks.length === 0 ? {} : { asks }),
+    ...(relaxed.length === 0 ? {} : { relaxed }),
     listen: { proxy, dns: status.listen.dns },
   }
 }

@@ -43,6 +43,26 @@ t.test('errors follow the table, with a hint where there is one', async (t) => {
   )
 })
 
+t.test("an error's own hint, what is asked, and what is not checked", async (t) => {
+  const status = (more: object) => ({
+    ...gateway,
+    environments: [{ ...environmentStatus('office'), state: 'failed' as const, ...more }],
+  })
+  const error = {
+    code: 'ERR_AUTH',
+    message: 'certificate expired',
+    hint: 'renew, then: pvpn start ENV',
+  }
+  const asks = [{ field: 'p', label: 'P', secret: true, once: false, refused: false }]
+  t.match(statusTable(status({ error }), now), /hint: renew, then: pvpn start office\n$/)
+  t.match(statusTable(status({ error, asks }), now), /hint: It asks for that: pvpn start office\n$/)
+  t.notMatch(statusTable(status({ error, state: 'starting' }), now), /hint/)
+  t.match(
+    statusTable(status({ error: null, relaxed: ['weak certificates are taken'] }), now),
+    /\n\noffice: relaxed: weak certificates are taken\n$/,
+  )
+})
+
 t.test('what comes from a peer can not move the cursor or forge a line', async (t) => {
   const hostile = 'x\u001b[2J\nforged  up\u0085\u2028'
   const environment = {

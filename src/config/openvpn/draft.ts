@@ -47,6 +47,7 @@ export class OvpnDraft {
   readonly fingerprints: string[] = []
 
   asksPassword = false
+  forgetsPassword = false
   challenge: OpenvpnOptions['staticChallenge']
   username: string | undefined
   password: string | undefined

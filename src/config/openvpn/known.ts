@@ -15,7 +15,8 @@ function each(names: string, reason: string): Record<string, string> {
 export const IGNORED: Readonly<Record<string, string>> = {
   ...each('client tls-client pull nobind', DEFAULT),
   ...each('persist-key persist-tun persist-local-ip persist-remote-ip resolv-retry', DEFAULT),
-  ...each('auth-nocache auth-retry mute-replay-warnings push-peer-info', DEFAULT),
+  ...each('mute-replay-warnings push-peer-info', DEFAULT),
+  'auth-retry': 'a refused password is never tried again by itself',
   ...each(
     'user group chroot daemon nice mlock writepid cd setcon',
     'pvpn needs no privileges to drop',

@@ -189,6 +189,7 @@ class OvpnReader {
         username: d.username,
         password: d.password,
         staticChallenge: d.challenge,
+        forgetsPassword: d.forgetsPassword || undefined,
         fallbackCipher: fallback,
       }),
       ciphers: d.ciphers,

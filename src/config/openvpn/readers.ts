@@ -321,6 +321,10 @@ export const READERS: Readonly<Record<string, Read>> = {
     return undefined
   },
   'auth-user-pass': credentials,
+  'auth-nocache': (_, draft) => {
+    draft.forgetsPassword = true
+    return undefined
+  },
   'static-challenge': (line, draft, source) => {
     const [text, echo = '0', format = 'scrv1'] = line.args
     if (text === undefined || (echo !== '0' && echo !== '1')) {

@@ -8,7 +8,7 @@ import type { DynamicChallenge } from './challenge.js'
 
 export type CredentialOptions = Pick<
   OpenvpnOptions,
-  'username' | 'password' | 'challenge' | 'asksPassword' | 'staticChallenge'
+  'username' | 'password' | 'challenge' | 'asksPassword' | 'staticChallenge' | 'forgetsPassword'
 >
 
 /** A value, and whether a person typed it: what the configuration says is not asked for. */
@@ -60,7 +60,8 @@ export class Credentials {
     }
     if (this.#password === undefined) {
       const label = this.username === undefined ? 'Password' : `Password of ${this.username}`
-      asks.push(this.#ask('password', label, { setting: 'password' }))
+      const once = this.#o.forgetsPassword === true
+      asks.push(this.#ask('password', label, { setting: 'password', once }))
     }
     if (staticChallenge !== undefined && this.#code === undefined) {
       const { text, echo } = staticChallenge
@@ -99,6 +100,9 @@ export class Credentials {
       return { username: this.#token.user, password: this.#token.token }
     }
     const password = this.#password?.text ?? ''
+    if (this.#o.forgetsPassword === true && this.#password?.typed === true) {
+      this.#password = undefined
+    }
     const code = this.#code?.text
     if (this.#code?.typed === true) this.#code = undefined
     if (code === undefined) return { username, password }

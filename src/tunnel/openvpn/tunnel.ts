@@ -11,7 +11,6 @@ import type { PacketBatch } from '../../core/packet-batch.js'
 import { type Answers, askFor, type Question, question } from '../../core/question.js'
 import { formatSocketAddress, socketAddress, socketAddressIp } from '../../core/socket-address.js'
 import type { StreamCarrier } from '../../core/stream-carrier.js'
-import type { TlsEngineFactory } from '../../core/tls-engine.js'
 import type { PacketTunnel, TunnelCounters, TunnelEvent } from '../../core/tunnel.js'
 import type { Bytes, LinkInfo, Millis, Random } from '../../core/types.js'
 import type { PendingLogin } from './challenge.js'
@@ -22,6 +21,7 @@ import { type Failure, loginWanted, retry, serverLeft, unreachable, unresolved }
 import { OVPN_EVENTS, OVPN_REMOTE_ADDRESSES } from './limits.js'
 import { dnsAddresses, linkOf, Reachable } from './link.js'
 import { connectTime } from './phases.js'
+import { Prerequisites, type TlsOpener } from './prerequisites.js'
 import { Remotes } from './remotes.js'
 import { RESOLVE_TIMEOUT } from './timing.js'
 
@@ -29,8 +29,7 @@ export interface OpenvpnDependencies {
   readonly random: Random
   /** Milliseconds since 1970. */
   readonly wallClock: () => number
-  /** Throws what is wrong with certificate and key; ERR_AUTH: the key's password, or that there is none. */
-  readonly tls: (keyPassword: string | undefined) => TlsEngineFactory
+  readonly tls: TlsOpener
   /** Undefined: no remote may be TCP. */
   readonly carrier: StreamCarrier | undefined
 }
@@ -55,14 +54,12 @@ class OpenvpnTunnel implements PacketTunnel {
   readonly #d: OpenvpnDependencies
   readonly #counters = new Counters()
   readonly #credentials: Credentials
+  readonly #prerequisites: Prerequisites
   readonly #remotes: Remotes
   readonly #events: TunnelEvent[] = []
   readonly #carrierEvents: ('open' | PvpnError)[] = []
   #reachable: Reachable | undefined
   #connection: Connection | undefined
-  #tls: TlsEngineFactory | undefined
-  /** The private key's, as a person typed it. */
-  #keyPassword: string | undefined
   /** The server waits, on the present connection, for an answer to this. */
   #pending: Question | undefined
   /** Addresses of the current remote that were not tried yet. */
@@ -85,6 +82,11 @@ class OpenvpnTunnel implements PacketTunnel {
     this.#options = options
     this.#d = dependencies
     this.#credentials = new Credentials(options)
+    this.#prerequisites = new Prerequisites(
+      dependencies.tls,
+      options.tls.keyPassword,
+      this.#credentials,
+    )
     this.#remotes = new Remotes({
       remotes,
       shuffle: remoteRandom,
@@ -112,8 +114,7 @@ class OpenvpnTunnel implements PacketTunnel {
       if (response !== undefined) this.#connection.respond(response)
       return
     }
-    this.#keyPassword ??= own('key_password')
-    this.#credentials.answer(answers)
+    this.#prerequisites.answer(answers)
     if (this.#waitFor === 'nothing') this.#attempt(now)
   }
 
@@ -226,28 +227,11 @@ class OpenvpnTunnel implements PacketTunnel {
   /** The next connection, or a question when something is missing for it. */
   #attempt(now: Millis): void {
     try {
-      const asks = [...this.#unlock(), ...this.#credentials.questions]
+      const asks = this.#prerequisites.missing()
       if (asks.length === 0) this.#nextAddress(now)
       else this.#report({ kind: 'failed', error: askFor(this.#remotes.current.host, asks) })
     } catch (thrown) {
       this.#report({ kind: 'failed', error: toPvpnError(thrown) })
-    }
-  }
-
-  /** Certificate and key are made ready, or the key's password is asked for. Throws when they can't be. */
-  #unlock(): readonly Question[] {
-    if (this.#tls !== undefined) return []
-    const { keyPassword = this.#keyPassword } = this.#options.tls
-    try {
-      this.#tls = this.#d.tls(keyPassword)
-      return []
-    } catch (thrown) {
-      if (toPvpnError(thrown).code !== 'ERR_AUTH' || this.#options.tls.keyPassword !== undefined) {
-        throw thrown
-      }
-      this.#keyPassword = undefined
-      const refused = keyPassword !== undefined
-      return [question('key_password', 'Password of the key', { setting: 'key_password', refused })]
     }
   }
 
@@ -283,7 +267,7 @@ class OpenvpnTunnel implements PacketTunnel {
 
   #connect(to: Bytes, now: Millis): void {
     const { random, wallClock } = this.#d
-    const tls = this.#tls
+    const { tls } = this.#prerequisites
     if (tls === undefined) return
     this.#connection = new Connection(
       {

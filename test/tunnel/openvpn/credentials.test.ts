@@ -319,3 +319,16 @@ t.test(
     t.end()
   },
 )
+
+t.test('auth-nocache: a typed password is good for one connection', (t) => {
+  const world = new World(options({ username: 'ann', forgetsPassword: true }), { push: PUSH })
+  world.tunnel.open(world.now)
+  world.run(100)
+  t.match(world.asks, [{ field: 'password', once: true }])
+  world.answer({ password: 'horse' })
+  t.ok(world.run(5000, () => world.state === 'up'))
+  world.silent = true
+  t.ok(world.run(MINUTES, () => world.state === 'failed'))
+  t.same(fields(world), ['password'])
+  t.end()
+})
