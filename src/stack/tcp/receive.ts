@@ -169,10 +169,12 @@ export function windowUpdateDue(c: Connection): boolean {
 /**
  * Lets the receive buffer follow the path: room for four times what was read in the last round trip, as
  * a sender in slow start doubles its window per round trip. What waits behind a gap counts as read: a
- * path that loses would keep the buffer small else, and be held up by each gap for longer.
+ * path that loses would keep the buffer small else, and be held up by each gap for longer; but not for
+ * a program that leaves what it has unread.
  */
 export function growReceiveBuffer(c: Connection): void {
-  const bytes = c.readBytes + (c.outOfOrder?.bytes ?? 0)
+  const unread = 2 * c.incoming.ready > c.receiveLimit
+  const bytes = c.readBytes + (unread ? 0 : (c.outOfOrder?.bytes ?? 0))
   if (bytes === 0) return
   const elapsed = c.stack.now - c.measureFrom
   if (elapsed < (c.trip.smoothed === 0 ? TRIP_UNKNOWN : c.trip.smoothed)) return
