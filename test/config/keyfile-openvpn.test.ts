@@ -83,7 +83,7 @@ const TABLE: readonly (readonly [
   ['ping=10', 'honoured', 'ping 10'],
   ['ping-restart=60', 'honoured', 'ping-restart 60'],
   ['connect-timeout=20', 'honoured', 'connect-timeout 20'],
-  ['tls-cipher=DEFAULT', 'ignored', 'tls-cipher DEFAULT'],
+  ['tls-cipher=DEFAULT', 'honoured', 'tls-cipher DEFAULT'],
   ['max-routes=100', 'ignored', undefined],
   ['crl-verify-dir=/etc/crl', 'refused', 'crl-verify /etc/crl dir'],
   ['tls-remote=x', 'refused', 'tls-remote x'],
