@@ -13,8 +13,13 @@ import { BenchLab, type Path } from './lab/topology.js'
 import { TUNNELS } from './lab/tunnels.js'
 import { merged, type Ratios, ratios, regressions } from './ratios.js'
 import { type Row, table } from './report.js'
+import * as scale from './scale/cases.js'
 
-const USAGE = `npm run bench -- [--runs N] [--seconds N] [--paths LIST] [--cases LIST] [--contestants LIST] [--far FAR] [--check | --store] [--at-least PART]
+const USAGE = `npm run bench -- start | scale | idle [--environments N] [--connections N] [--seconds N] [--runs N]
+  start: CPU until an environment is up; scale: N idle environments (50) over N seconds (30); idle: N idle
+  connections in one environment (10000). On loopback, without root. Or, beside the peers, with root:
+
+npm run bench -- [--runs N] [--seconds N] [--paths LIST] [--cases LIST] [--contestants LIST] [--far FAR] [--check | --store] [--at-least PART]
   --runs         runs of each case (5)
   --seconds      length of one (4)
   --paths        of: 0ms, 30ms, 30ms-1%, 100ms (all): added round trip, loss each way
@@ -34,10 +39,13 @@ const STORED = 'bench/ratios.json'
 const FIRST_PORT = 1081
 const SETTLE = 2000
 
-const { values } = parseArgs({
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
   options: {
     runs: { type: 'string', default: '5' },
-    seconds: { type: 'string', default: '4' },
+    seconds: { type: 'string' },
+    environments: { type: 'string', default: '50' },
+    connections: { type: 'string', default: '10000' },
     paths: { type: 'string' },
     cases: { type: 'string' },
     contestants: { type: 'string' },
@@ -148,7 +156,7 @@ async function race(lab: BenchLab, path: Path, contestants: readonly Contestant[
   )
   for (let run = 1; run <= Number(values.runs); run++) {
     for (const { one, c, row } of rows) {
-      const figures = await measure(lab, one, c, Number(values.seconds))
+      const figures = await measure(lab, one, c, Number(values.seconds ?? 4))
       row.runs.push(figures)
       const shown = Object.entries(figures).map(([key, value]) => `${key} ${value.toFixed(2)}`)
       process.stderr.write(`${path.name} ${c.name}, ${one.name}, run ${run}: ${shown.join(' ')}\n`)
@@ -157,5 +165,24 @@ async function race(lab: BenchLab, path: Path, contestants: readonly Contestant[
   return rows.map(({ row }) => row)
 }
 
+/** The cases that need no peers. */
+async function alone(name: string): Promise<void> {
+  const cases: Readonly<Record<string, () => Promise<scale.Report>>> = {
+    start: () => scale.start(Number(values.runs)),
+    scale: () => scale.idleEnvironments(Number(values.environments), Number(values.seconds ?? 30)),
+    idle: () => scale.idleConnections(Number(values.connections)),
+  }
+  const run = cases[name]
+  if (run === undefined) throw new Error(`${name}?\n${USAGE}`)
+  const report = await run()
+  for (const [figure, value] of Object.entries(report)) {
+    console.log(`${figure.padEnd(32)} ${value.toFixed(value < 10 ? 2 : 1)}`)
+  }
+  mkdirSync('build', { recursive: true })
+  writeFileSync(`build/bench-${name}.json`, `${JSON.stringify(report, null, 2)}\n`)
+}
+
+const [wanted] = positionals
 if (values.help === true) console.log(USAGE)
+else if (wanted !== undefined) await alone(wanted)
 else await main()

@@ -1,7 +1,7 @@
 /** Bounds of the listeners, on top of what sockets and streams bound themselves. */
 
 /** Open client connections of one listener; more are reset at once. */
-export const MAX_CONNECTIONS = 8192
+export const MAX_CONNECTIONS = 16_384
 
 /** Milliseconds from a connection's first byte wanted (or a kept-alive request's first byte) to its head complete; then it is closed (HTTP: 408). */
 export const HEAD_TIMEOUT = 30_000
