@@ -134,6 +134,7 @@ class EnvironmentProcess {
         proxy: entrances.proxyAddresses,
         dns: entrances.dnsAddresses,
         connections: entrances.connections,
+        ...entrances.traffic,
       },
       systemClock,
     )

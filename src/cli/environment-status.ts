@@ -8,6 +8,9 @@ export interface ListenStatus {
   readonly proxy: readonly string[]
   readonly dns: readonly string[]
   readonly connections: number
+  /** Bytes from and to programs: what an environment without a tunnel carries. */
+  readonly fromPrograms: number
+  readonly toPrograms: number
 }
 
 export function environmentStatus(
@@ -16,6 +19,7 @@ export function environmentStatus(
   clock: Clock,
 ): EnvironmentStatus {
   const { tunnelStatus: tunnel, link, error } = environment
+  const direct = tunnel.type === 'direct'
   const iso = (at: Millis | undefined) =>
     at === undefined ? null : new Date(Date.now() - (clock.now() - at)).toISOString()
   return {
@@ -28,8 +32,8 @@ export function environmentStatus(
       endpoint: tunnel.endpoint ?? null,
       since: iso(environment.upSince),
       lastHandshake: iso(tunnel.lastHandshake),
-      bytesIn: tunnel.bytesIn,
-      bytesOut: tunnel.bytesOut,
+      bytesIn: direct ? listen.toPrograms : tunnel.bytesIn,
+      bytesOut: direct ? listen.fromPrograms : tunnel.bytesOut,
     },
     addresses: (link?.addresses ?? []).map((a) => a.replace(/\/.*/, '')),
     mtu: link?.mtu ?? null,

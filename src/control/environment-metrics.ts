@@ -52,7 +52,7 @@ function stateMetrics(set: MetricSet): Put {
 function tunnelMetrics(set: MetricSet): Put {
   const bytes = set.counter(
     'pvpn_tunnel_bytes_total',
-    'Bytes from (in) and to (out) the far end of the tunnel; with a tunnel that carries packets, as they are on the wire',
+    'Bytes from (in) and to (out) the far end of the tunnel; of one that carries packets, as they are on the wire; without a tunnel those of the programs',
     DIRECTED,
   )
   const handshake = set.gauge(

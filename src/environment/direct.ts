@@ -63,7 +63,7 @@ class DirectEnvironment implements ManagedEnvironment {
     return { servers: hostDnsServers().map((server) => server.address), search: [] }
   }
 
-  /** The host's interfaces count for everybody: there is nothing here to count. */
+  /** The host's interfaces count for everybody: the bytes of this environment's programs are counted at its listeners. */
   get tunnelStatus(): TunnelStatus {
     return {
       type: 'direct',

@@ -26,7 +26,13 @@ function environment(more: Partial<ManagedEnvironment> = {}): ManagedEnvironment
   }
 }
 
-const LISTEN = { proxy: ['127.0.0.1:1081'], dns: [], connections: 3 }
+const LISTEN = {
+  proxy: ['127.0.0.1:1081'],
+  dns: [],
+  connections: 3,
+  fromPrograms: 5,
+  toPrograms: 7,
+}
 
 t.test('monotonic times become times of day', async (t) => {
   const clock = new VirtualClock()
@@ -77,3 +83,18 @@ t.test(
     t.same(JSON.parse(JSON.stringify(status)), status, 'it survives JSON')
   },
 )
+
+t.test('without a tunnel the bytes are those of the programs', async (t) => {
+  const bytes = (type: string) => {
+    const { tunnelStatus } = environment()
+    const status = { ...tunnelStatus, type, bytesIn: 1, bytesOut: 2 }
+    const { tunnel } = environmentStatus(
+      environment({ tunnelStatus: status }),
+      LISTEN,
+      new VirtualClock(),
+    )
+    return [tunnel.bytesIn, tunnel.bytesOut]
+  }
+  t.same(bytes('direct'), [7, 5])
+  t.same(bytes('wireguard'), [1, 2])
+})

@@ -1,7 +1,10 @@
+import * as crypto from 'node:crypto'
 import fc from 'fast-check'
 import t from 'tap'
 import { type GuardedRequest, guard } from '../../src/control/guard.js'
 
+/** As an address: beside the sources, where source maps lead, there is none. */
+const CREDENTIALS = new URL('../../src/control/credentials.js', import.meta.url).href
 const options = { address: '127.0.0.1', token: 'secret-token' }
 const own = { host: '127.0.0.1:1090' }
 const auth = { authorization: 'Bearer secret-token' }
@@ -163,3 +166,25 @@ t.test(
     t.ok(result.numRuns > 100)
   },
 )
+
+t.test('tokens are compared by digests of one length, in a time that tells nothing', async (t) => {
+  const compared: [number, number][] = []
+  const credentials = (await t.mockImport(CREDENTIALS, {
+    'node:crypto': {
+      ...crypto,
+      timingSafeEqual: (a: Uint8Array, b: Uint8Array) => {
+        compared.push([a.length, b.length])
+        return crypto.timingSafeEqual(a, b)
+      },
+    },
+  })) as typeof import('../../src/control/credentials.js')
+  const given = ['', 's', 'secret-toke', 'secret-token', 'secret-tokenx', 'x'.repeat(5000)]
+  for (const token of given) {
+    const authorization = `Bearer ${token}`
+    t.equal(credentials.holdsToken({ authorization }, options), token === 'secret-token')
+    const cookie = `pvpn-1090=${token === 'secret-token' ? credentials.cookieValue(token) : token}`
+    t.equal(credentials.holdsCookie({ ...own, cookie }, options), token === 'secret-token')
+  }
+  t.equal(compared.length, 2 * given.length, 'none is turned away before it is compared')
+  t.ok(compared.every(([a, b]) => a === 32 && b === 32))
+})

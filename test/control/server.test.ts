@@ -238,19 +238,33 @@ t.test('bytes that are no good request get a short answer and the end', async (t
   }
 })
 
-t.test('a slow request is ended', async (t) => {
-  const { port } = await opened(t)
-  const socket = connect(port, '127.0.0.1')
-  socket.on('error', () => {})
-  socket.write('GET / HTTP/1.1\r\n')
-  const drip = setInterval(() => socket.write('X-A: b\r\n'), 500)
-  let answer = ''
-  socket.on('data', (data) => {
-    answer += data
-  })
-  await once(socket, 'close')
-  clearInterval(drip)
-  t.match(answer, /^HTTP\/1\.1 408/)
+t.test('a slow request is ended, whether its head drips or its body', async (t) => {
+  const { port, gateway } = await opened(t)
+  const slow = async (start: string, piece: string): Promise<string> => {
+    const socket = connect(port, '127.0.0.1')
+    socket.on('error', () => {})
+    socket.write(start)
+    const drip = setInterval(() => socket.write(piece), 500)
+    let answer = ''
+    socket.on('data', (data) => {
+      answer += data
+    })
+    await once(socket, 'close')
+    clearInterval(drip)
+    return answer
+  }
+  const body =
+    `POST /api/v1/environments/office/stop HTTP/1.1\r\nHost: localhost\r\n` +
+    `Authorization: Bearer ${TOKEN}\r\nContent-Type: application/json\r\nContent-Length: 900\r\n\r\n`
+  const [head, dripped, unsigned] = await Promise.all([
+    slow('GET / HTTP/1.1\r\n', 'X-A: b\r\n'),
+    slow(body, ' '),
+    slow(body.replace(TOKEN, 'x'), ' '),
+  ])
+  t.match(head, /^HTTP\/1\.1 408/)
+  t.match(dripped, /^HTTP\/1\.1 408/)
+  t.match(unsigned, /^HTTP\/1\.1 401/, 'without the token no body is waited for')
+  t.same(gateway.calls, [])
 })
 
 t.test('events begin with the status and follow the gateway', async (t) => {

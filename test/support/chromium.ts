@@ -20,8 +20,22 @@ const PATIENCE = 40_000
 
 interface Answer {
   readonly id?: number
-  readonly result?: { targetId?: string; sessionId?: string; result?: { value?: unknown } }
+  readonly result?: {
+    targetId?: string
+    sessionId?: string
+    result?: { value?: unknown }
+    exceptionDetails?: object
+    /** Base64, of a screenshot. */
+    data?: string
+  }
   readonly error?: { message: string }
+}
+
+export interface Tab {
+  /** The value of an expression in the page, once it is settled; rejects when it throws. */
+  evaluate(expression: string): Promise<unknown>
+  /** A method of the DevTools protocol. */
+  call(method: string, params?: object): Promise<NonNullable<Answer['result']>>
 }
 
 /** A browser at the other end of its debugging pipe. */
@@ -49,12 +63,22 @@ export class ChromiumPipe {
 
   /** A new tab at `url`; the result evaluates an expression in it. */
   async tab(url: string): Promise<(expression: string) => Promise<unknown>> {
+    return (await this.open(url)).evaluate
+  }
+
+  /** A new tab at `url`, and whatever the debugger can do with it. */
+  async open(url: string): Promise<Tab> {
     const { targetId } = await this.#call('Target.createTarget', { url })
     const { sessionId } = await this.#call('Target.attachToTarget', { targetId, flatten: true })
-    return async (expression) => {
-      const parameters = { expression, awaitPromise: true, returnByValue: true }
-      const { result } = await this.#call('Runtime.evaluate', parameters, sessionId)
-      return result?.value
+    const call = (method: string, params: object = {}) => this.#call(method, params, sessionId)
+    return {
+      call,
+      evaluate: async (expression) => {
+        const parameters = { expression, awaitPromise: true, returnByValue: true }
+        const { result, exceptionDetails } = await call('Runtime.evaluate', parameters)
+        if (exceptionDetails !== undefined) throw new Error(JSON.stringify(exceptionDetails))
+        return result?.value
+      },
     }
   }
 
@@ -102,11 +126,11 @@ export class ChromiumPipe {
   }
 }
 
-/** One that runs in a namespace. */
+/** One that is started here, or in a namespace. */
 export class Chromium extends ChromiumPipe {
   readonly #child: ChildProcess
 
-  constructor(where: Namespace, folder: string, ...flags: string[]) {
+  constructor(where: Pick<Namespace, 'spawn'>, folder: string, ...flags: string[]) {
     const profile = `--user-data-dir=${join(folder, 'chromium')}`
     const child = where.spawn(['chromium', ...FLAGS, profile, ...flags, 'about:blank'], {
       stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'],

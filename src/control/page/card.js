@@ -147,11 +147,16 @@ export class Card {
     say(p.tunnel, tunnel.endpoint === null ? tunnel.type : `${tunnel.type} to ${tunnel.endpoint}`)
     say(
       p.handshake,
-      tunnel.lastHandshake === null
-        ? 'none yet'
-        : `${age((now - Date.parse(tunnel.lastHandshake)) / 1000)} ago`,
+      tunnel.type === 'direct'
+        ? 'not needed'
+        : tunnel.lastHandshake === null
+          ? 'none yet'
+          : `${age((now - Date.parse(tunnel.lastHandshake)) / 1000)} ago`,
     )
-    say(p.addresses, status.addresses.join(', ') || 'none')
+    say(
+      p.addresses,
+      status.addresses.join(', ') || (tunnel.type === 'direct' ? 'the host’s' : 'none'),
+    )
     say(p.dns, [...dns.servers, ...dns.search.map((domain) => `(${domain})`)].join(' ') || 'none')
     say(p.connections, String(status.connections))
     this.#traffic(tunnel, now)
