@@ -169,6 +169,7 @@ t.test(
       t.match(office, /192\.168\.10\.1/)
       t.match(await page.text(card('home')), /direct/)
       t.ok(await page.shows(inside('lost', '.problem'), /server unreachable|refused/))
+      t.match(await page.text(inside('lost', '.hint')), /^→ \w+/, 'and what to do')
       t.match(await page.text(inside('lost', '.state')), /starting|down/)
     })
 

@@ -49,6 +49,7 @@ export class Card {
     p.inCurve = makeSvg('path', { class: 'in', d: '' })
     p.outCurve = makeSvg('path', { class: 'out', d: '' })
     p.error = make('p', { className: 'problem' })
+    p.remedy = make('p', { className: 'hint' })
     p.summary = make('summary', { textContent: 'Connections and errors' })
     p.rows = make('tbody')
     p.more = make('p')
@@ -95,6 +96,7 @@ export class Card {
         ),
       ),
       p.error,
+      p.remedy,
       make(
         'div',
         { className: 'traffic' },
@@ -143,6 +145,7 @@ export class Card {
     p.state.className = `state ${status.state}`
     say(p.state, `${SIGNS[status.state]} ${STATES[status.state]}`)
     say(p.error, status.error?.message ?? '')
+    say(p.remedy, status.error?.hint === undefined ? '' : `→ ${status.error.hint}`)
     say(p.proxy, listen.proxy.join(', ') || 'none')
     say(p.tunnel, tunnel.endpoint === null ? tunnel.type : `${tunnel.type} to ${tunnel.endpoint}`)
     say(
