@@ -24,7 +24,7 @@ import type { OutOfOrder } from './out-of-order.js'
 import { Rack } from './rack.js'
 import { ReceiveBuffer } from './receive-buffer.js'
 import { Recovery } from './recovery.js'
-import { RoundTrip } from './round-trip.js'
+import { RoundTrip, RTO_INITIAL } from './round-trip.js'
 import { SendBuffer } from './send-buffer.js'
 import { SentSegments } from './sent-segments.js'
 import { sequenceDistance } from './sequence.js'
@@ -110,6 +110,11 @@ export class Connection implements TcpSocket {
   synWanted = false
   synRetries = 0
   synQuickRetries = 0
+  /** How long the first SYN waits; shorter than usual where the path's round trip is known (known-trips.ts). */
+  synTimeout: Millis = RTO_INITIAL
+  /** It has waited that shorter time; and the timestamp of the SYN that followed. */
+  synEarly = false
+  synEarlyStamp = 0
   /** An empty segment below the window is to be sent, so that the far side answers (keep-alive, window probe). */
   pokeWanted = false
   /** May send less than sender's silly-window avoidance wants: the persist timer ran out. */

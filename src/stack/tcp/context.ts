@@ -3,6 +3,7 @@ import type { Histogram } from '../../core/histogram.js'
 import type { Bytes, Millis } from '../../core/types.js'
 import type { IpLayer } from '../tcp-contract.js'
 import type { Connection } from './connection.js'
+import type { KnownTrips } from './known-trips.js'
 import type { MemoryAccount } from './receive-buffer.js'
 import type { ReceivePressure } from './receive-pressure.js'
 
@@ -39,6 +40,7 @@ export interface TcpContext {
   readonly pacing: boolean
   readonly congestion: 'bbr' | 'cubic'
   readonly counters: TcpCounters
+  readonly knownTrips: KnownTrips
   readonly receiveMemory: MemoryAccount
   readonly sendMemory: MemoryAccount
   readonly pressure: ReceivePressure

@@ -159,7 +159,7 @@ function synchronized(c: Connection): void {
   c.lastReceived = c.stack.now
   chooseCongestionControl(c)
   // A path that lost the SYN is not to be flooded (RFC 5681 section 3.1).
-  if (c.synRetries > 0) c.congestion.window = c.mss
+  if (c.synRetries > 0 || c.synEarly) c.congestion.window = c.mss
   c.tell(c.acceptor === undefined ? CONNECTED : ACCEPTED)
 }
 
@@ -173,15 +173,20 @@ function chooseCongestionControl(c: Connection): void {
 
 function measureHandshake(c: Connection, s: Segment): void {
   const { trip, stack } = c
-  if (c.synRetries === 0 && c.synQuickRetries === 0) {
+  if (c.synRetries === 0 && c.synQuickRetries === 0 && !c.synEarly) {
     const rtt = stack.now - c.timeoutFrom
     trip.sample(rtt)
+    stack.knownTrips.note(c.remoteIp, rtt, stack.now)
     stack.counters.roundTrips.observe(rtt)
     trip.sampleMinimum(rtt, stack.now)
     return
   }
   const age = c.timestampsUsed ? sequenceDistance(s.options.timestampEcho, timestampNow(c)) : -1
-  if (age >= 0 && s.options.timestampEcho !== 0) trip.sample(age)
-  else trip.afterSynLoss()
+  if (age >= 0 && s.options.timestampEcho !== 0) {
+    trip.sample(age)
+    stack.knownTrips.note(c.remoteIp, age, stack.now)
+    // The first SYN is answered after all: we were too early, nothing is lost.
+    if (before(s.options.timestampEcho, c.synEarlyStamp)) c.synEarly = false
+  } else trip.afterSynLoss()
   trip.backoff = 0
 }

@@ -30,6 +30,7 @@ import { prepare, readSynchronize } from './handshake.js'
 import { icmpArrives, pathChanged, quotesFlight } from './icmp.js'
 import { InitialSequence } from './initial-sequence.js'
 import { segmentArrives } from './input.js'
+import { KnownTrips } from './known-trips.js'
 import { BACKLOG, CONNECTIONS, HALF_OPEN, LISTENERS } from './limits.js'
 import { Listener } from './listener.js'
 import { emit } from './output.js'
@@ -70,6 +71,7 @@ class Layer implements TcpLayer, TcpContext {
   #lateUntil: Millis = 0
   readonly pacing: boolean
   readonly congestion: 'bbr' | 'cubic'
+  readonly knownTrips = new KnownTrips()
   readonly receiveMemory: MemoryAccount = { held: 0 }
   readonly sendMemory: MemoryAccount = { held: 0 }
   readonly pressure = new ReceivePressure()
@@ -328,6 +330,7 @@ class Layer implements TcpLayer, TcpContext {
     const c = new Connection(this, local.slice(), port, remote.slice(), to.port)
     this.#open(c, least)
     c.state = 'SYN-SENT'
+    c.synTimeout = this.knownTrips.timeout(remote, now)
     this.wantOutput(c)
     rearm(c)
     return c

@@ -56,6 +56,8 @@ export const SYN_RETRIES = 6
 export const SYN_ACK_RETRIES = 5
 /** Milliseconds without progress before ERR_TIMEOUT (RFC 9293 section 3.8.3: R2 at least 100 s). */
 export const RETRANSMISSION_TIME = 120_000
+/** Far sides whose last handshake's time is remembered. At the bound the oldest is forgotten. */
+export const KNOWN_TRIPS = 512
 /** SYNs resent at once because the far side still remembered an old connection, per connection; then time-outs decide. */
 export const SYN_QUICK_RETRIES = 3
 

@@ -12,8 +12,10 @@ import {
 import { RETRANSMISSION_TIME, SYN_ACK_RETRIES, SYN_RETRIES } from './limits.js'
 import { acknowledgeNow } from './receive.js'
 import { FAST, OPEN, TIMED_OUT } from './recovery.js'
+import { RTO_INITIAL } from './round-trip.js'
 import { SACKED } from './sent-segments.js'
 import { sequenceDistance } from './sequence.js'
+import { timestampNow } from './timestamps.js'
 
 const NEVER = Number.POSITIVE_INFINITY
 /** How long a far side may delay the ACK of a lone segment, in milliseconds (RFC 8985 section 7.2). */
@@ -54,7 +56,7 @@ export function rearm(c: Connection): void {
     case 'SYN-SENT':
     case 'SYN-RECEIVED':
       c.timer = TIMER_RETRANSMISSION
-      c.timerAt = c.timeoutFrom + c.trip.timeout
+      c.timerAt = c.timeoutFrom + (synWaitsShort(c) ? c.synTimeout : c.trip.timeout)
       break
     default:
       if (c.sent.count > 0) armFlight(c)
@@ -164,7 +166,20 @@ function poke(c: Connection): void {
   c.stack.wantOutput(c)
 }
 
+/** Is this the first SYN, on a path whose round trip is known? */
+function synWaitsShort(c: Connection): boolean {
+  return c.synTimeout < RTO_INITIAL && !c.synEarly && c.synRetries === 0
+}
+
 function synchronizeTimeout(c: Connection): void {
+  if (synWaitsShort(c)) {
+    // One SYN more than usual, never a flood: from here on it is 1, 2, 4 … s.
+    c.synEarly = true
+    c.synEarlyStamp = timestampNow(c)
+    c.stack.counters.retransmits++
+    c.synWanted = true
+    return
+  }
   c.stack.counters.timeouts++
   c.synRetries++
   if (c.acceptor !== undefined) {
