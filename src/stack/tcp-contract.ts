@@ -22,6 +22,8 @@ export interface TcpLayerOptions {
   readonly ephemeralPorts: readonly [number, number]
   /** False: windows leave at once, for tests that compare segment by segment. */
   readonly pacing?: boolean
+  /** Bytes that the connections together may hold in each direction. Default 256 MiB. */
+  readonly memory?: number
   /** For paths that are paced; others have CUBIC. Default BBR. */
   readonly congestion?: 'bbr' | 'cubic'
 }

@@ -55,6 +55,8 @@ export interface PairOptions {
   readonly batch?: number
   readonly pacing?: boolean
   readonly congestion?: 'bbr' | 'cubic'
+  /** Of each direction of each host, in bytes. */
+  readonly memory?: number
   /** Host a is not run for the first `length` of each `every` milliseconds: a machine with too much to do. */
   readonly stalls?: { readonly every: number; readonly length: number }
 }
@@ -78,6 +80,7 @@ export class Pair {
         ephemeralPorts: [32768, 60999],
         pacing: options.pacing ?? true,
         congestion: options.congestion ?? 'bbr',
+        ...(options.memory === undefined ? {} : { memory: options.memory }),
       })
       return {
         ip,

@@ -13,13 +13,7 @@ import type { CongestionControl } from './congestion.js'
 import type { TcpContext } from './context.js'
 import { Cubic } from './cubic.js'
 import { DeliveryRate } from './delivery-rate.js'
-import {
-  RECEIVE_BUFFER_INITIAL,
-  SEND_BUFFER,
-  SEND_BUFFER_INITIAL,
-  SEND_SHARE,
-  SEND_TOTAL,
-} from './limits.js'
+import { RECEIVE_BUFFER_INITIAL, SEND_BUFFER, SEND_BUFFER_INITIAL, SEND_SHARE } from './limits.js'
 import type { OutOfOrder } from './out-of-order.js'
 import { Rack } from './rack.js'
 import { ReceiveBuffer } from './receive-buffer.js'
@@ -244,7 +238,8 @@ export class Connection implements TcpSocket {
 
   /** Most bytes that may wait in the send buffer now. */
   get #sendLimit(): number {
-    if (this.stack.sendMemory.held >= SEND_TOTAL) return SEND_SHARE
+    const { sendMemory, counters } = this.stack
+    if (sendMemory.pressed) return sendMemory.share(SEND_SHARE, counters.open)
     const room = Math.max(
       SEND_BUFFER_INITIAL,
       SEND_BUFFER_WINDOWS * Math.ceil(this.congestion.capacity),
@@ -255,13 +250,15 @@ export class Connection implements TcpSocket {
   write(bytes: Bytes): number {
     if (this.finQueued || this.state === 'CLOSED' || this.error !== undefined) return 0
     const room = this.#sendLimit - this.unsent.size
-    const taken = Math.max(0, Math.min(room, bytes.length))
+    const taken = Math.max(0, Math.min(room, this.stack.sendMemory.left, bytes.length))
     if (taken < bytes.length) this.#shortWrite = true
     if (taken > 0) {
       this.unsent.append(taken === bytes.length ? bytes : bytes.subarray(0, taken))
       this.stack.sendMemory.held += taken
       this.stack.wantOutput(this)
     }
+    // With nothing to be acknowledged nothing else would tell the writer to go on.
+    else if (this.unsent.size === 0 && bytes.length > 0) this.stack.wantMemory(this)
     return taken
   }
 

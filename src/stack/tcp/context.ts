@@ -4,8 +4,8 @@ import type { Bytes, Millis } from '../../core/types.js'
 import type { IpLayer } from '../tcp-contract.js'
 import type { Connection } from './connection.js'
 import type { KnownTrips } from './known-trips.js'
-import type { MemoryAccount } from './receive-buffer.js'
 import type { ReceivePressure } from './receive-pressure.js'
+import type { SharedMemory } from './shared-memory.js'
 
 export interface TcpCounters {
   open: number
@@ -41,11 +41,13 @@ export interface TcpContext {
   readonly congestion: 'bbr' | 'cubic'
   readonly counters: TcpCounters
   readonly knownTrips: KnownTrips
-  readonly receiveMemory: MemoryAccount
-  readonly sendMemory: MemoryAccount
   readonly pressure: ReceivePressure
   /** A connection has got `length` bytes of data in one segment. */
   receives(c: Connection, length: number): void
+  readonly receiveMemory: SharedMemory
+  readonly sendMemory: SharedMemory
+  /** No memory was left for what it has to write: it is told when there is. */
+  wantMemory(c: Connection): void
   /** The connection may have something to send. */
   wantOutput(c: Connection): void
   /** The connection has something to tell its user (`c.events`). */

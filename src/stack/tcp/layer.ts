@@ -24,23 +24,23 @@ import { SACK_BLOCKS } from '../../wire/tcp-options.js'
 import type { TcpSocket } from '../contract.js'
 import type { IpLayer, TcpIcmpError, TcpLayer, TcpLayerOptions } from '../tcp-contract.js'
 import { Delivery } from './acknowledge.js'
-import { Connection } from './connection.js'
+import { Connection, WRITABLE } from './connection.js'
 import type { TcpContext, TcpCounters, TcpDrop } from './context.js'
 import { prepare, readSynchronize } from './handshake.js'
 import { icmpArrives, pathChanged, quotesFlight } from './icmp.js'
 import { InitialSequence } from './initial-sequence.js'
 import { segmentArrives } from './input.js'
 import { KnownTrips } from './known-trips.js'
-import { BACKLOG, CONNECTIONS, HALF_OPEN, LISTENERS } from './limits.js'
+import { BACKLOG, CONNECTIONS, HALF_OPEN, LISTENERS, RECEIVE_TOTAL, SEND_TOTAL } from './limits.js'
 import { Listener } from './listener.js'
 import { emit } from './output.js'
 import { OutputTurn } from './output-turn.js'
 import { Ports, type PortUse } from './ports.js'
-import type { MemoryAccount } from './receive-buffer.js'
 import { ReceivePressure } from './receive-pressure.js'
 import { Replies } from './replies.js'
 import { Segment } from './segment.js'
 import { before, sequenceAdd } from './sequence.js'
+import { SharedMemory } from './shared-memory.js'
 import { AddressHash, AddressTable } from './table.js'
 import { type TimeWait, TimeWaitTable, timeWaitArrives } from './time-wait.js'
 import { deadlineOf, fire, rearm } from './timeouts.js'
@@ -72,9 +72,11 @@ class Layer implements TcpLayer, TcpContext {
   readonly pacing: boolean
   readonly congestion: 'bbr' | 'cubic'
   readonly knownTrips = new KnownTrips()
-  readonly receiveMemory: MemoryAccount = { held: 0 }
-  readonly sendMemory: MemoryAccount = { held: 0 }
   readonly pressure = new ReceivePressure()
+  readonly receiveMemory: SharedMemory
+  readonly sendMemory: SharedMemory
+  /** Connections that wait for memory to send from. */
+  readonly #starved = new Set<Connection>()
   readonly counters: TcpCounters = {
     open: 0,
     retransmits: 0,
@@ -110,6 +112,8 @@ class Layer implements TcpLayer, TcpContext {
 
   constructor(ip: IpLayer, options: TcpLayerOptions) {
     this.ip = ip
+    this.receiveMemory = new SharedMemory(options.memory ?? RECEIVE_TOTAL)
+    this.sendMemory = new SharedMemory(options.memory ?? SEND_TOTAL)
     this.pacing = options.pacing ?? true
     this.congestion = options.congestion ?? 'bbr'
     const hash = new AddressHash(options.random)
@@ -245,6 +249,7 @@ class Layer implements TcpLayer, TcpContext {
 
   notify(): void {
     this.#cycle = true
+    if (this.#starved.size > 0 && !this.sendMemory.pressed) this.#feed()
     // What a callback causes is told in the same run.
     for (let i = 0; i < this.#notify.length; i++) {
       const c = this.#notify[i] as Connection
@@ -428,6 +433,15 @@ class Layer implements TcpLayer, TcpContext {
     if (!this.#cycle) this.onReady()
   }
 
+  wantMemory(c: Connection): void {
+    this.#starved.add(c)
+  }
+
+  #feed(): void {
+    for (const c of this.#starved) c.tell(WRITABLE)
+    this.#starved.clear()
+  }
+
   wantNotify(c: Connection): void {
     if (c.notifyWanted) return
     c.notifyWanted = true
@@ -459,6 +473,7 @@ class Layer implements TcpLayer, TcpContext {
     if (this.#receiver === c) this.#receiver = undefined
     this.counters.open--
     this.#deadlines.remove(c)
+    this.#starved.delete(c)
     if (timeWait) this.#timeWait.add(c, this.now)
   }
 }

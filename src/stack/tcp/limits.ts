@@ -22,9 +22,9 @@ export const REPLIES = 1024
 export const RECEIVE_BUFFER_INITIAL = 256 * KIB
 /** Largest receive buffer in bytes. At the bound the window closes. */
 export const RECEIVE_BUFFER = 8 * MIB
-/** Received bytes held for all connections together. At the bound windows stay shut and what exceeds a small share per connection is dropped. */
+/** Received bytes held for all connections together. From three quarters on windows open to a small share only and what exceeds it is dropped; at the bound all that needs memory is dropped. */
 export const RECEIVE_TOTAL = 256 * MIB
-/** Bytes each connection may hold whatever the others hold. */
+/** Bytes each connection may hold while memory is short; less where the last quarter of the total does not suffice for all. */
 export const RECEIVE_SHARE = 32 * KIB
 /** Bytes (the kernel's overhead included) that may stand in the host's UDP socket before windows shrink. */
 export const PRESSURE_TARGET = 128 * KIB
@@ -43,9 +43,9 @@ export const RECEIVE_CHUNK = 256 * KIB
 export const SEND_BUFFER_INITIAL = 256 * KIB
 /** Largest send buffer in bytes (three times the congestion window below that). At the bound write takes less than given. */
 export const SEND_BUFFER = 8 * MIB
-/** Bytes to send held for all connections together. At the bound each connection gets SEND_SHARE. */
+/** Bytes to send held for all connections together. From three quarters on each connection gets SEND_SHARE; at the bound writes take nothing until there is room. */
 export const SEND_TOTAL = 256 * MIB
-/** Bytes each connection may have written whatever the others hold. */
+/** Bytes each connection may have written while memory is short; less where the last quarter of the total does not suffice for all. */
 export const SEND_SHARE = 32 * KIB
 /** Segments of one connection in flight. At the bound nothing new is sent until one is acknowledged. */
 export const SENT_SEGMENTS = 16_384

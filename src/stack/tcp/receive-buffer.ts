@@ -7,17 +7,13 @@
  */
 import type { Bytes } from '../../core/types.js'
 import { RECEIVE_CHUNK } from './limits.js'
+import { SharedMemory } from './shared-memory.js'
 
 /** Memory for data behind a gap comes in pieces of at least this, in bytes. */
 const GAP_CHUNK = 16_384
 
-/** What all connections of a stack hold, in bytes. */
-export interface MemoryAccount {
-  held: number
-}
-
 export class ReceiveBuffer {
-  #account: MemoryAccount
+  #account: SharedMemory
   #chunks: Bytes[] = []
   /** Read position in the first chunk. */
   #head = 0
@@ -35,8 +31,13 @@ export class ReceiveBuffer {
     return this.#capacity
   }
 
-  constructor(account: MemoryAccount) {
+  constructor(account: SharedMemory) {
     this.#account = account
+  }
+
+  /** Bytes of memory that `length` bytes at `offset` (as for `place`) need beyond what is held. */
+  missing(offset: number, length: number): number {
+    return Math.max(0, this.#head + this.ready + offset + length - this.#capacity)
   }
 
   /** Puts data at its place, `offset` bytes behind the last byte in order, without making it readable. */
@@ -99,7 +100,8 @@ export class ReceiveBuffer {
   /** The connection is over: what is left belongs to its user alone, who may never come for it. */
   detach(): void {
     this.#account.held -= this.#capacity
-    this.#account = { held: this.#capacity }
+    this.#account = new SharedMemory(Number.POSITIVE_INFINITY)
+    this.#account.held = this.#capacity
   }
 
   /** Forgets everything and gives the memory back. */
@@ -149,9 +151,11 @@ export class ReceiveBuffer {
       const missing = needed - this.#capacity
       // As much as was read last time, then doubling: a steady stream fits one chunk, a lone small segment wastes nothing.
       const guess = this.#capacity === 0 ? this.#lastRead : 2 * this.#capacity
+      const more = Math.max(guess, gap || missing > GAP_CHUNK ? GAP_CHUNK : 0)
+      // Where memory is short nothing is taken in advance.
       const size = Math.min(
         RECEIVE_CHUNK,
-        Math.max(missing, guess, gap || missing > GAP_CHUNK ? GAP_CHUNK : 0),
+        this.#account.pressed ? missing : Math.max(missing, more),
       )
       this.#chunks.push(new Uint8Array(size))
       this.#capacity += size

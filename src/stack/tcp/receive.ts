@@ -1,7 +1,7 @@
 /** Data and FIN of an acceptable segment; when to acknowledge; how large the receive window is. */
 import { TCP_FIN } from '../../wire/tcp.js'
 import { type Connection, READABLE } from './connection.js'
-import { RECEIVE_BUFFER, RECEIVE_SHARE, RECEIVE_TOTAL } from './limits.js'
+import { RECEIVE_BUFFER, RECEIVE_SHARE } from './limits.js'
 import { OutOfOrder } from './out-of-order.js'
 import type { Segment } from './segment.js'
 import { before, sequenceAdd, sequenceDistance } from './sequence.js'
@@ -40,7 +40,7 @@ export function takeData(c: Connection, s: Segment): void {
     acknowledgeNow(c)
     return
   }
-  if (c.stack.receiveMemory.held >= RECEIVE_TOTAL && c.incoming.held >= RECEIVE_SHARE) {
+  if (!affordable(c, c.incoming.missing(offset, length))) {
     c.stack.counters.drops.memory++
     acknowledgeNow(c)
     return
@@ -131,11 +131,23 @@ function finInOrder(c: Connection): void {
   if (c.state === 'TIME-WAIT') c.finish(true)
 }
 
+/** Is there memory for `more` bytes than the connection holds? What closes a gap needs none. */
+function affordable(c: Connection, more: number): boolean {
+  const { receiveMemory } = c.stack
+  if (more === 0 || !receiveMemory.pressed) return true
+  return more <= receiveMemory.left && c.incoming.held + more <= share(c)
+}
+
+/** What each connection may hold while memory is short. */
+function share(c: Connection): number {
+  return c.stack.receiveMemory.share(RECEIVE_SHARE, c.stack.counters.open)
+}
+
 /** Bytes that may be buffered for this connection now. */
 function limit(c: Connection): number {
   const { receiveMemory, pressure } = c.stack
   const most = Math.min(pressure.cap, c.receiveLimit)
-  return receiveMemory.held >= RECEIVE_TOTAL ? Math.min(RECEIVE_SHARE, most) : most
+  return receiveMemory.pressed ? Math.min(share(c), most) : most
 }
 
 /** The window to put into a segment, not yet scaled; moves `edge` (never back: RFC 9293 section 3.8.6.2.2, RFC 7323 section 2.4). */

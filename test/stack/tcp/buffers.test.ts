@@ -5,6 +5,7 @@ import { OutOfOrder } from '../../../src/stack/tcp/out-of-order.js'
 import { ReceiveBuffer } from '../../../src/stack/tcp/receive-buffer.js'
 import { SendBuffer } from '../../../src/stack/tcp/send-buffer.js'
 import { FIN, LOST, NONE, SACKED, SentSegments } from '../../../src/stack/tcp/sent-segments.js'
+import { SharedMemory } from '../../../src/stack/tcp/shared-memory.js'
 import { SeededRandom } from '../../sim/random.js'
 
 t.test('send buffer: any piece reads back as written, small and large writes mixed', async (t) => {
@@ -46,7 +47,7 @@ t.test(
   async (t) => {
     for (let seed = 1; seed <= 60; seed++) {
       const r = new SeededRandom(seed)
-      const account = { held: 0 }
+      const account = new SharedMemory(Number.POSITIVE_INFINITY)
       const buffer = new ReceiveBuffer(account)
       const ranges = new OutOfOrder()
       const base = r.word()
@@ -88,7 +89,7 @@ t.test(
 )
 
 t.test('receive buffer: little data does not keep much memory', async (t) => {
-  const buffer = new ReceiveBuffer({ held: 0 })
+  const buffer = new ReceiveBuffer(new SharedMemory(Number.POSITIVE_INFINITY))
   for (const size of [200_000, 10, 10]) {
     for (let left = size; left > 0; left -= 1000) {
       const n = Math.min(left, 1000)
