@@ -45,7 +45,7 @@ t.test('logins of a person', { skip, timeout: 200_000 }, async (t) => {
   lab.serverFile('response.sh', RESPONSE, 0o755)
   const gateway = lab.gateway(lab.clientFile())
   await lab.startServer({ lines: SERVER })
-  await gateway.up(15)
+  await gateway.up(1)
   const password = { identity: null, lines: ['auth-user-pass'] }
 
   const use = async (file: string, tunnel = ''): Promise<void> => {
@@ -67,6 +67,7 @@ t.test('logins of a person', { skip, timeout: 200_000 }, async (t) => {
     t.match((await gateway.curl('site', `http://${WEB}/`)).stdout, /^site /)
   }
 
+  gateway.write('pw', 'right horse\n')
   await t.test('user name and password: wrong, then right; used again after a crash', async (t) => {
     await use(lab.clientFile(password))
     t.ok(await gateway.reaches('site', 'failed', 10_000))
@@ -100,8 +101,22 @@ t.test('logins of a person', { skip, timeout: 200_000 }, async (t) => {
     t.match(outcome.screen, /123456/)
   })
 
+  await t.test('a token in place of password and code, until the server forgets it', async (t) => {
+    const lines = [...password.lines, 'static-challenge "Code of your token" 1', 'reneg-sec 3']
+    await lab.startServer({ lines: [...SERVER, 'auth-gen-token'] })
+    await use(lab.clientFile({ ...password, lines }), ', username: cid, password_file: pw')
+    await works(t, await start([[/Code of your token: $/, '123456\r']]))
+    const rekeys = () => lab.log.split('Outgoing Data Channel: Cipher').length - 1
+    t.ok(await eventually(async () => rekeys() >= 2, 20_000), 'new keys, without a code')
+    t.equal((await gateway.environment('site')).state, 'up')
+    await lab.restartServer()
+    t.ok(await gateway.reaches('site', 'failed', 30_000), 'its tokens are of another life')
+    t.match((await gateway.environment('site')).error?.message, /asks for "Code of your token"$/)
+    await works(t, await start([[/Code of your token: $/, '123456\r']]))
+    await lab.startServer({ lines: SERVER })
+  })
+
   await t.test('a dynamic challenge: wrong, then right', async (t) => {
-    gateway.write('pw', 'right horse\n')
     await use(lab.clientFile(password), ', username: bea, password_file: pw')
     const outcome = await start([
       [/asks for "Code of the day"[\s\S]*Code of the day: $/, '1\r'],
