@@ -29,6 +29,10 @@ export async function composeEnvironment(compose: ComposeOptions): Promise<Manag
       const { openvpnEnvironment } = await import('./compose-openvpn.js')
       return await openvpnEnvironment(compose, tunnel)
     }
+    case 'openconnect': {
+      const { openconnectEnvironment } = await import('./compose-openconnect.js')
+      return await openconnectEnvironment(compose, tunnel)
+    }
     case 'socks5':
     case 'http': {
       const { proxyEnvironment } = await import('./compose-proxy.js')

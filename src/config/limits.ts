@@ -26,3 +26,6 @@ export const MAX_ALLOWED_IPS = 16_384
 export const MAX_CONNECT_TIMEOUT = 600
 /** Maps merged (`<<`) into each other, one inside the other; more is an error. */
 export const MAX_MERGE_DEPTH = 16
+
+/** Entries of `form` of one tunnel. More are refused. */
+export const MAX_FORM_FIELDS = 64

@@ -21,4 +21,6 @@ export interface DatagramSocket {
   /** A failure of the socket as a whole (not of one datagram). */
   onError: (error: Error) => void
   close(): void
+  /** After `close`: settles when what was sent last has left, or can't; absent: it has. */
+  readonly flushed?: Promise<void> | undefined
 }

@@ -143,6 +143,40 @@ export interface OpenvpnOptions {
   readonly retryMaximum?: number
 }
 
+/** How an SSL-VPN server proves itself, and we to it. Certificates and keys are PEM text. */
+export interface OpenconnectTlsOptions {
+  /** Authorities; absent: the ones that Node trusts. */
+  readonly ca?: string
+  readonly certificate?: string
+  readonly key?: string
+  /** Certificate and key in one file, instead. */
+  readonly pkcs12?: Uint8Array
+  readonly keyPassword?: string
+  /** SHA-256 of the server's SubjectPublicKeyInfo, base64; without `ca` it replaces the checks of chain and name. */
+  readonly pin?: string
+}
+
+/** Protocols of SSL-VPN, by openconnect's names. The native client speaks the first. */
+export const SSL_PROTOCOLS = ['anyconnect', 'nc', 'gp', 'pulse', 'f5', 'fortinet', 'array'] as const
+
+/** A client of an SSL-VPN server. */
+export interface OpenconnectOptions {
+  readonly type: 'openconnect'
+  /** `https://HOST:PORT/PATH`, taken apart. */
+  readonly place: { readonly host: string; readonly port: number; readonly path: string }
+  readonly username?: string
+  readonly password?: string
+  /** Further fields of the server's forms, by name. */
+  readonly form: Readonly<Record<string, string>>
+  readonly authgroup?: string
+  readonly tls: OpenconnectTlsOptions
+  /** Who speaks with the server: this program, or the installed openconnect. */
+  readonly engine: 'native' | 'openconnect'
+  readonly protocol: (typeof SSL_PROTOCOLS)[number]
+  /** Packets by UDP where the server offers it; only openconnect does that. */
+  readonly dtls: boolean
+}
+
 /** An upstream SOCKS5 server. */
 export interface Socks5Options {
   readonly type: 'socks5'
@@ -170,6 +204,7 @@ export interface HttpProxyOptions {
 export type TunnelOptions =
   | WireguardOptions
   | OpenvpnOptions
+  | OpenconnectOptions
   | Socks5Options
   | HttpProxyOptions
   | DirectOptions

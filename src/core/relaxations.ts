@@ -1,9 +1,15 @@
 /** What a tunnel's configuration leaves unchecked that would be checked by default: shown in status. */
-import type { OpenvpnOptions, TunnelOptions } from './options.js'
+import type { OpenconnectOptions, OpenvpnOptions, TunnelOptions } from './options.js'
 
 /** In words, none for a tunnel that checks everything. */
 export function relaxations(tunnel: TunnelOptions): readonly string[] {
+  if (tunnel.type === 'openconnect') return ofOpenconnect(tunnel)
   return tunnel.type === 'openvpn' ? ofOpenvpn(tunnel) : []
+}
+
+function ofOpenconnect({ tls }: OpenconnectOptions): readonly string[] {
+  if (tls.pin === undefined || tls.ca !== undefined) return []
+  return ['the server is known by its key alone, not by name and authority (server_pin without ca)']
 }
 
 function ofOpenvpn({ tls }: OpenvpnOptions): readonly string[] {

@@ -152,6 +152,7 @@ export class PacketEnvironment implements ManagedEnvironment {
     // Without an address connections are closed with ERR_DOWN, those under way too; the last turn tells them.
     this.#o.stack.configure({ ...this.#link, addresses: [] }, this.#o.clock.now())
     this.#driver.close()
+    await this.#o.socket.flushed
   }
 
   answer(answers: Answers): void {

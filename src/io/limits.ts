@@ -46,6 +46,12 @@ export const CARRIER_QUEUE = 262_144
 /** Packets of a tunnel's TCP connection handed on at once. */
 export const CARRIER_RECEIVE_SLOTS = 64
 
+/** Packets of a tunnel's TLS connection handed on at once. */
+export const SECURE_RECEIVE_SLOTS = 64
+
+/** Bytes read of a TLS connection at once. */
+export const SECURE_READ = 65_536
+
 /** Bytes of one message on a socket that carries descriptors, and bytes that may wait to be sent there. More is read as the next message; what would wait beyond is not sent. */
 export const CHANNEL_MESSAGE = 4096
 /** Descriptors of one message. Further ones are closed. */

@@ -155,7 +155,8 @@ class NodeTlsEngine implements TlsEngine {
   }
 }
 
-function ownExpiry(pem: string): PvpnError | undefined {
+/** An error when our own certificate has expired. */
+export function ownExpiry(pem: string): PvpnError | undefined {
   try {
     const certificate = new X509Certificate(pem)
     const until = new Date(certificate.validTo)
@@ -182,7 +183,8 @@ function tlsError(error: Error): PvpnError {
       })
 }
 
-function reasonOf(thrown: unknown): string {
+/** OpenSSL's words for an error. */
+export function reasonOf(thrown: unknown): string {
   const { reason, message } = thrown as { reason?: unknown; message?: unknown }
   return typeof reason === 'string' ? reason : String(message ?? thrown).slice(0, 200)
 }

@@ -93,7 +93,8 @@ function chainOf(certificate: DetailedPeerCertificate): readonly DetailedPeerCer
   return chain
 }
 
-function commonName(certificate: DetailedPeerCertificate): string {
+/** Who a certificate is of, fit for a line of ours. */
+export function commonName(certificate: DetailedPeerCertificate): string {
   const name: unknown = certificate.subject?.CN
   const text = Array.isArray(name) ? name.join('/') : typeof name === 'string' ? name : 'the server'
   return text.replace(/[^\x20-\x7e]+/g, ' ').slice(0, 100)

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { relaxations } from '../../src/core/relaxations.js'
+import { OPTIONS } from '../tunnel/openconnect/world.js'
 import { options } from '../tunnel/openvpn/world.js'
 
 t.test('what is not checked is said', (t) => {
@@ -14,5 +15,8 @@ t.test('what is not checked is said', (t) => {
     [{ ...strict, minimum: 'TLSv1.1' }, /^TLS from 1.1 on/],
   ] as const
   for (const [given, words] of cases) t.match(relaxations(options({ tls: given })), [words])
+  t.same(relaxations(OPTIONS), [])
+  t.same(relaxations({ ...OPTIONS, tls: { pin: 'x', ca: 'y' } }), [])
+  t.match(relaxations({ ...OPTIONS, tls: { pin: 'x' } }), [/^the server is known by its key alone/])
   t.end()
 })

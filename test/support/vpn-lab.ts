@@ -41,6 +41,8 @@ export class VpnLab {
   /** The wireguard-go process of each site. */
   readonly wireguard = new Map<SiteName, ChildProcess>()
 
+  #names: ChildProcess | undefined
+
   private constructor(
     folder: string,
     client: Namespace,
@@ -88,6 +90,17 @@ export class VpnLab {
     await this.router.check(['nft', '-f', '-'], { input: `${rule}\n` })
   }
 
+  /** What the client's own DNS server knows from now on. */
+  async names(names: Readonly<Record<string, readonly string[]>>): Promise<void> {
+    const before = this.#names
+    if (before !== undefined) {
+      const ended = new Promise((resolve) => before.once('exit', resolve))
+      before.kill('SIGKILL')
+      await ended
+    }
+    this.#names = await dns(this.router, '192.168.12.1', names)
+  }
+
   async #localNetwork(): Promise<void> {
     const { client, router, web } = this
     await join2(client, 'eth0', router, 'lan0')
@@ -112,11 +125,12 @@ export class VpnLab {
     })
     await serve(web, 'local', `${WEB}:80`)
     await serve(router, 'local-13', '192.168.13.10:80')
-    await dns(router, '192.168.12.1', {
+    await this.names({
       'www.home.example': [WEB],
       'intranet.example': [WEB],
       'third.home.example': ['192.168.13.10'],
       'office-vpn.example': [SITES.office.public],
+      'vpn.example': [SITES.site.public],
     })
   }
 

@@ -10,14 +10,22 @@ import type { YamlNode } from '../yaml.js'
 import type { TunnelDraft, TunnelType } from './contract.js'
 import { direct } from './direct.js'
 import { http } from './http.js'
+import { openconnect } from './openconnect.js'
 import { openvpn } from './openvpn.js'
 import { socks5 } from './socks5.js'
 import { wireguard } from './wireguard.js'
 
-const TYPES: Readonly<Record<string, TunnelType>> = { wireguard, openvpn, socks5, http, direct }
+const TYPES: Readonly<Record<string, TunnelType>> = {
+  wireguard,
+  openvpn,
+  openconnect,
+  socks5,
+  http,
+  direct,
+}
 
 /** Known words, for a better answer than "unknown". */
-const PLANNED = ['openconnect', 'ssh', 'ikev2', 'sstp', 'pptp'] as const
+const PLANNED = ['ssh', 'ikev2', 'sstp', 'pptp'] as const
 
 export interface TunnelValue {
   readonly draft: TunnelDraft

@@ -1,0 +1,34 @@
+/** The cookies of one server, as far as its login needs them: name and value, no more (RFC 6265). */
+import { OC_COOKIE_BYTES, OC_COOKIES } from './limits.js'
+
+export class Cookies {
+  readonly #values = new Map<string, string>()
+
+  /** A Set-Cookie field. One without a value, or out of date, takes the cookie away. */
+  take(field: string): void {
+    const found = /^\s*([!#$%&'*+.^_`|~0-9A-Za-z-]{1,256})\s*=\s*([!-:<-~]*)\s*(;.*)?$/.exec(field)
+    if (found === null) return
+    const [, name = '', value = '', attributes = ''] = found
+    const gone = value === '' || /;\s*max-age=\s*(0|-)/i.test(attributes)
+    if (gone) this.#values.delete(name)
+    else if (value.length > OC_COOKIE_BYTES) return
+    else if (this.#values.has(name) || this.#values.size < OC_COOKIES) this.#values.set(name, value)
+  }
+
+  set(name: string, value: string): void {
+    this.#values.set(name, value)
+  }
+
+  get(name: string): string | undefined {
+    return this.#values.get(name)
+  }
+
+  clear(): void {
+    this.#values.clear()
+  }
+
+  /** For a Cookie field; empty when there are none. */
+  get text(): string {
+    return [...this.#values].map(([name, value]) => `${name}=${value}`).join('; ')
+  }
+}
