@@ -36,5 +36,9 @@ export const ICMP_ERRORS = 100
 /** Pings of our own under way. At the bound `ping` answers ERR_LIMIT. */
 export const PINGS = 1024
 
+/** Datagrams of one port that may go before those of ports that send more, until all such are sent. */
+export const UDP_LIGHT_DATAGRAMS = 4
+/** Packets of such datagrams that wait to be sent. At the bound send returns false. */
+export const UDP_LIGHT_PACKETS = 512
 /** Packets of UDP that go out before TCP gets its turn within one batch. */
 export const UDP_TURN = 16

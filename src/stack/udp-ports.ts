@@ -14,9 +14,9 @@ import {
   writeUdp,
 } from '../wire/udp.js'
 import type { Addresses } from './addresses.js'
-import { UDP_PORTS, UDP_RECEIVE_PENDING, UDP_SEND_BYTES, UDP_SEND_PACKETS } from './limits.js'
-import { PacketQueue } from './packet-queue.js'
+import { UDP_PORTS, UDP_RECEIVE_PENDING } from './limits.js'
 import type { Layout, PacketWriter } from './packet-writer.js'
+import { UdpQueue, UdpUse } from './udp-queue.js'
 
 type Family = 4 | 6
 
@@ -34,7 +34,7 @@ export interface UdpHost {
 const TRIES = 64
 
 export class UdpPorts {
-  readonly queue = new PacketQueue(UDP_SEND_PACKETS, UDP_SEND_BYTES)
+  readonly queue = new UdpQueue()
   readonly #host: UdpHost
   readonly #ports: Readonly<Record<Family, Map<number, Port>>> = { 4: new Map(), 6: new Map() }
   /** Datagrams of this cycle, as places in the memory of the batch they came in. */
@@ -146,7 +146,8 @@ class Port implements DatagramPort {
   onMessage: DatagramPort['onMessage'] = () => undefined
   onError: DatagramPort['onError'] = () => undefined
   readonly #host: UdpHost
-  readonly #queue: PacketQueue
+  readonly #queue: UdpQueue
+  readonly #use = new UdpUse()
   readonly #families: readonly Family[]
   readonly #number: number
   readonly #release: () => void
@@ -162,7 +163,7 @@ class Port implements DatagramPort {
 
   constructor(
     host: UdpHost,
-    queue: PacketQueue,
+    queue: UdpQueue,
     families: readonly Family[],
     number: number,
     release: () => void,
@@ -199,7 +200,8 @@ class Port implements DatagramPort {
     this.#payload = bytes
     this.#destinationPort = to.port
     const length = UDP_HEADER + bytes.length
-    const sent = writer.write(this.#queue, source, destination, PROTOCOL_UDP, length, this.#fill)
+    const line = this.#queue.line(this.#use)
+    const sent = writer.write(line, source, destination, PROTOCOL_UDP, length, this.#fill)
     this.#payload = NOTHING
     if (sent) this.#host.ready()
     else this.#host.drop('udp-queue')
