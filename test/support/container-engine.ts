@@ -4,6 +4,7 @@
  * and this machine's Node; they are kept in build/lab-images for the next run.
  */
 import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
@@ -148,8 +149,9 @@ default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
 
   /** The base as an archive. */
   async #base(base: Base): Promise<string> {
-    const version = process.versions.node
-    const file = join(BASES, `${base}-${SUITE}-node-${version}.tar`)
+    const parts = [SUITE, process.version, ...BASE_PACKAGES[base]].join(' ')
+    const hash = createHash('sha256').update(parts).digest('hex').slice(0, 16)
+    const file = join(BASES, `${base}-${hash}.tar`)
     if (existsSync(file)) return file
     const fresh = `${file.slice(0, -4)}.${process.pid}.tar`
     const modules = '/usr/local/lib/node_modules'
