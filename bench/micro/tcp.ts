@@ -16,6 +16,7 @@ function ip(last: number): IpLayer {
     sourceFor: () => address,
     isLocal: () => true,
     pathMtu: () => MTU,
+    shrinkPath: () => undefined,
     identification: () => {
       identification = (identification + 1) & 0xffff
       return identification

@@ -84,6 +84,7 @@ class IpStack implements Stack {
         sourceFor: (destination) => this.#addresses.sourceFor(destination),
         isLocal: this.#isLocal,
         pathMtu: (destination) => this.#paths.get(destination),
+        shrinkPath: (destination, mtu, now) => void this.#paths.lower(destination, mtu, 0, now),
         identification,
       },
       { random: options.random, ephemeralPorts },

@@ -13,6 +13,8 @@ export interface IpLayer {
   isLocal(address: Bytes): boolean
   /** Largest IP packet that reaches `destination`, in bytes (link MTU or what ICMP said). */
   pathMtu(destination: Bytes): number
+  /** Packets larger than `mtu` do not reach `destination`, though no router says so: `pathMtu` knows for a while. */
+  shrinkPath(destination: Bytes, mtu: number, now: Millis): void
   /** Next value of the IPv4 identification field. */
   identification(): number
 }

@@ -9,6 +9,8 @@ import type { SeededRandom } from './random.js'
 export class FakeIp implements IpLayer {
   address: Uint8Array
   mtu: number
+  /** What a connection has found out. */
+  shrunk = Number.POSITIVE_INFINITY
   #identification = 0
 
   constructor(address: Uint8Array, mtu: number) {
@@ -23,7 +25,10 @@ export class FakeIp implements IpLayer {
     return formatIp(address) === formatIp(this.address)
   }
   pathMtu(): number {
-    return this.mtu
+    return Math.min(this.mtu, this.shrunk)
+  }
+  shrinkPath(_destination: Uint8Array, mtu: number): void {
+    this.shrunk = mtu
   }
   identification(): number {
     this.#identification = (this.#identification + 1) & 0xffff

@@ -1,4 +1,5 @@
 /** What an acceptable ACK does: frees what was delivered, finds losses, sets the congestion window (RFC 9293 section 3.10.7.4, 2018, 8985, 6937, 9438). */
+import { blackHoleConfirmed } from './black-hole.js'
 import type { Connection } from './connection.js'
 import { FAST, OPEN, TIMED_OUT } from './recovery.js'
 import type { Segment } from './segment.js'
@@ -124,6 +125,7 @@ function cumulative(c: Connection, ack: number, d: Delivery): void {
   c.timeoutFrom = stack.now
   c.progressAt = stack.now
   c.trip.backoff = 0
+  if (c.holeSuspected) blackHoleConfirmed(c)
 }
 
 /** A segment has arrived there. */
@@ -132,8 +134,10 @@ function delivered(c: Connection, n: number, d: Delivery, selectively: boolean):
   const flags = sent.flags(n)
   const again = (flags & RETRANSMITTED) !== 0
   if ((flags & SACKED) !== 0) return
-  d.bytes += sent.length(n)
-  c.rate.segment(sent, n, sent.length(n), stack.micros)
+  const length = sent.length(n)
+  d.bytes += length
+  if (length > c.sizeDelivered) c.sizeDelivered = length
+  c.rate.segment(sent, n, length, stack.micros)
   const sentAt = sent.time(n)
   if (!again) {
     const trip = sequenceDistance(sentAt, stack.micros)

@@ -98,6 +98,13 @@ export class Connection implements TcpSocket {
   /** What the far side takes; and the data that fits one segment now. */
   peerMss = 536
   mss = 536
+  /** Largest packet where larger ones are swallowed (black-hole.ts), until when, and whether that is a mere suspicion; `holeProven`: the size had got through before. */
+  holeMtu = NEVER
+  holeUntil: Millis = NEVER
+  holeSuspected = false
+  holeProven = false
+  /** Largest segment that has got through. */
+  sizeDelivered = 0
   finQueued = false
   finSent = false
   /** A SYN or SYN-ACK is to be sent. */

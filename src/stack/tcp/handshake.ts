@@ -40,7 +40,7 @@ export function prepare(c: Connection, iss: number, timestampOffset: number): vo
 /** Both directions' largest packet less the headers without options. */
 export function segmentRoom(c: Connection): number {
   const headers = (c.remoteIp.length === 4 ? IPV4_HEADER : IPV6_HEADER) + TCP_HEADER
-  return Math.max(MSS_LEAST, c.stack.ip.pathMtu(c.remoteIp) - headers)
+  return Math.max(MSS_LEAST, Math.min(c.holeMtu, c.stack.ip.pathMtu(c.remoteIp)) - headers)
 }
 
 /** Data that fits one segment, from the peer's MSS, the path and the options of each segment. */

@@ -58,6 +58,8 @@ export const SYN_ACK_RETRIES = 5
 export const RETRANSMISSION_TIME = 120_000
 /** Far sides whose last handshake's time is remembered. At the bound the oldest is forgotten. */
 export const KNOWN_TRIPS = 512
+/** Milliseconds until a connection whose large segments were swallowed tries them again. */
+export const PATH_PROBE_TIME = 600_000
 /** SYNs resent at once because the far side still remembered an old connection, per connection; then time-outs decide. */
 export const SYN_QUICK_RETRIES = 3
 

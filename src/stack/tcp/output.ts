@@ -10,6 +10,7 @@ import {
   writeTimestamps,
   writeWindowScale,
 } from '../../wire/tcp-options.js'
+import { probePath } from './black-hole.js'
 import { type Connection, TIMER_PERSIST } from './connection.js'
 import { RECEIVE_SHIFT, segmentRoom } from './handshake.js'
 import { paceAllows, paceSent } from './pacing.js'
@@ -38,6 +39,7 @@ export function emit(c: Connection, batch: PacketBatch, blocks: Int32Array): boo
   if (!controls(c, batch, blocks)) return true
   let more = false
   noteLateness(c)
+  if (c.holeUntil <= c.stack.now) probePath(c)
   if (c.state !== 'TIME-WAIT') more = stream(c, batch)
   if (!more && c.acksWanted === 0 && windowUpdateDue(c)) c.acksWanted = 1
   if (c.acksWanted > 0 && !more) {

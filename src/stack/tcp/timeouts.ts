@@ -1,6 +1,7 @@
 /** A connection's deadlines: retransmission (RFC 6298), tail loss probe and reordering (RFC 8985), persist, delayed ACK, keep-alive. */
 import type { Millis } from '../../core/types.js'
 import { detectLosses } from './acknowledge.js'
+import { suspectBlackHole } from './black-hole.js'
 import {
   type Connection,
   TIMER_NONE,
@@ -206,6 +207,7 @@ function retransmissionTimeout(c: Connection): void {
   }
   trip.backoff++
   c.timeoutFrom = stack.now
+  suspectBlackHole(c)
   // The far side may have dropped what it SACKed: it must have the first by now (RFC 2018 section 8).
   if ((sent.flags(sent.first) & SACKED) !== 0) sent.forgetSacked()
   congestion.timedOut(c)
