@@ -15,7 +15,10 @@ interface ImportOptions {
 
 export function configure(command: Command, _context: CommandContext): void {
   command
-    .argument('<file>', 'wg-quick, wireproxy or .ovpn file, or NetworkManager keyfile')
+    .argument(
+      '<file>',
+      'wg-quick, wireproxy or .ovpn file, or NetworkManager keyfile (WireGuard, OpenVPN, openconnect)',
+    )
     .option('--name <name>', "the environment's name (default: from the file's name)")
     .option('--dry-run', 'say what would be done, and write nothing')
   addConfigOption(command)
@@ -23,6 +26,7 @@ export function configure(command: Command, _context: CommandContext): void {
     ['pvpn import office.conf', 'add environment "office" on the next free port from 1081'],
     ['pvpn import wg0.conf --name site', 'the same with another name'],
     ['pvpn import office.ovpn', 'an OpenVPN client file, with the files that it names'],
+    ['pvpn import Office.nmconnection', 'a connection of NetworkManager'],
     ['pvpn import office.conf --dry-run', 'only show what would become of it'],
   ])
   command.action((file: string, options: ImportOptions) => {
@@ -47,9 +51,14 @@ function describe(
     ...notes.map((note) => `note: ${note}`),
     dryRun ? `would be added to ${config}:` : `added to ${config}:`,
     ...lines.split('\n').map((line) => `  ${oneLine(line) === '' ? '' : line}`),
-    dryRun ? `would be copied: ${copy}` : `keys: ${copy} (beside it, mode 0600)`,
+    ...copied(copy, dryRun),
     `"${name}" listens on ${listen.join(', ')}${dryRun ? ' then' : ' once `pvpn up` runs'}`,
   ]
+}
+
+function copied(copy: string | undefined, dryRun: boolean): readonly string[] {
+  if (copy === undefined) return []
+  return [dryRun ? `would be copied: ${copy}` : `keys: ${copy} (beside it, mode 0600)`]
 }
 
 function directiveTable(directives: readonly Directive[]): readonly string[] {

@@ -9,16 +9,12 @@ import { parseName } from '../context.js'
 import type { Directive } from '../directive.js'
 import { decodeText, readBounded } from '../files.js'
 import { MAX_CONFIG_BYTES, MAX_TUNNEL_FILE_BYTES } from '../limits.js'
-import { inlineFiles } from '../openvpn/inline.js'
-import { type OvpnFile, parseOvpn } from '../openvpn/ovpn.js'
-import { ConfigError, type Problem, sortProblems } from '../problem.js'
-import { parseWireguardFile } from '../wireguard-file.js'
+import { ConfigError, type Problem } from '../problem.js'
 import { parseYaml } from '../yaml.js'
 import { addEnvironment, examine, renderEnvironment } from './edit.js'
-import { readKeyfileOvpn } from './keyfile-report.js'
-import { fileKind } from './kind.js'
 import { nameFromFile } from './name.js'
-import { onLoopback, readWireproxy, type WireproxyExtras } from './wireproxy.js'
+import { type ParsedInput, parseInput } from './parse.js'
+import { onLoopback, type WireproxyExtras } from './wireproxy.js'
 import {
   type Copy,
   copyBeside,
@@ -51,8 +47,8 @@ export interface ImportResult {
   readonly listen: readonly string[]
   /** The lines for the configuration, passwords left out. */
   readonly lines: string
-  /** File name of the copy beside the configuration. */
-  readonly copy: string
+  /** File name of the copy beside the configuration; undefined where there is nothing to copy. */
+  readonly copy: string | undefined
 }
 
 /** Ports for environments begin here. */
@@ -69,26 +65,27 @@ export function importFile(request: ImportRequest): ImportResult {
   const folder = dirname(request.config)
   const wanted = copyName(request.file, name, parsed.extension)
   const { extras, notes: moved } = placeListeners(parsed.extras, new Set(existing.ports))
-  const textWith = (copy: Copy) => {
-    const after = addEnvironment(before ?? '', name, environmentBody(parsed, copy.name, extras))
+  const textWith = (copy: Copy | undefined) => {
+    const after = addEnvironment(before ?? '', name, environmentBody(parsed, copy?.name, extras))
     if (after !== undefined) return after
     throw new PvpnError('ERR_CONFIG', `can't add to ${request.config} without changing the rest`, {
       hint: 'write `environments:` as a block with one environment below the other',
     })
   }
   // Everything that can be refused is refused before the first byte is written.
-  const planned = explainWrites(() => planCopy(folder, wanted, bytes))
+  const planned =
+    parsed.whole === true ? undefined : explainWrites(() => planCopy(folder, wanted, bytes))
   textWith(planned)
   let copy = planned
   if (!request.dryRun) {
     copy = explainWrites(() => {
       makeFolder(folder)
-      const made = copyBeside(folder, wanted, bytes)
+      const made = planned === undefined ? undefined : copyBeside(folder, wanted, bytes)
       try {
         if (readConfig(request.config) !== before) throw changedMeanwhile(request.config)
         replaceFile(request.config, Buffer.from(textWith(made)))
       } catch (error) {
-        removeCopy(folder, made)
+        if (made !== undefined) removeCopy(folder, made)
         throw error
       }
       return made
@@ -101,8 +98,11 @@ export function importFile(request: ImportRequest): ImportResult {
     notes: [...parsed.notes, ...moved],
     warnings: parsed.warnings,
     listen: extras.listen.map(formatListenAddress),
-    lines: renderEnvironment(name, environmentBody(parsed, copy.name, withoutPasswords(extras))),
-    copy: copy.name,
+    lines: renderEnvironment(
+      name,
+      environmentBody(withoutPassword(parsed), copy?.name, withoutPasswords(extras)),
+    ),
+    copy: copy?.name,
   }
 }
 
@@ -130,105 +130,6 @@ function readConfig(config: string): string | undefined {
   const { problems } = parseYaml(text, config)
   if (problems.length > 0) throw new ConfigError(problems)
   return text
-}
-
-interface ParsedInput {
-  readonly type: 'wireguard' | 'openvpn'
-  readonly kind: string
-  readonly extras: WireproxyExtras
-  readonly directives: readonly Directive[]
-  readonly warnings: readonly Problem[]
-  readonly notes: readonly string[]
-  /** The copy's content, where it is not the file's own. */
-  readonly bytes?: Uint8Array
-  /** The copy's extension, where it is not the file's own. */
-  readonly extension?: string
-  /** Further fields of the tunnel. */
-  readonly fields?: Readonly<Record<string, string>>
-}
-
-function parseInput(text: string, file: string): ParsedInput {
-  const kind = fileKind(text)
-  if (kind.kind === 'unknown') {
-    throw new PvpnError('ERR_CONFIG', `${file} is no tunnel file that pvpn knows`, {
-      hint: 'it takes wg-quick, wireproxy and .ovpn files and NetworkManager keyfiles',
-    })
-  }
-  if (kind.kind === 'unsupported') throw new PvpnError('ERR_CONFIG', `${file} is ${kind.words}`)
-  if (kind.kind === 'openvpn') return parseOpenvpn(text, file, kind.words)
-  if (kind.kind === 'keyfile-openvpn') return parseKeyfileOpenvpn(text, file, kind.words)
-  const wireguard = parseWireguardFile(text, file)
-  const extras = readWireproxy(wireguard.others, wireguard.report)
-  const problems = sortProblems(wireguard.report.problems, file)
-  if (problems.length > 0) {
-    throw new ConfigError(problems, { hint: 'nothing was written' })
-  }
-  const directives = [...wireguard.directives, ...extras.directives]
-  return {
-    type: 'wireguard',
-    kind: kind.words,
-    extras,
-    directives: directives.sort((a, b) => a.line - b.line),
-    warnings: wireguard.report.warnings,
-    notes: [],
-  }
-}
-
-const NO_EXTRAS: WireproxyExtras = {
-  listen: [],
-  users: [],
-  forwards: [],
-  publish: [],
-  directives: [],
-}
-
-function parseOpenvpn(text: string, file: string, words: string): ParsedInput {
-  const parsed = parseOvpn(text, file, file)
-  return openvpnInput({ ...parsed, text, file, words })
-}
-
-/** A keyfile's copy is the .ovpn file that says the same. */
-function parseKeyfileOpenvpn(text: string, file: string, words: string): ParsedInput {
-  const { username, ...read } = readKeyfileOvpn(text, file)
-  const input = openvpnInput({ ...read, file, words })
-  return {
-    ...input,
-    bytes: input.bytes ?? new TextEncoder().encode(read.text),
-    extension: '.ovpn',
-    ...(username === undefined ? {} : { fields: { username } }),
-  }
-}
-
-function openvpnInput(
-  input: Pick<OvpnFile, 'report' | 'directives' | 'options'> & {
-    readonly text: string
-    readonly file: string
-    readonly words: string
-  },
-): ParsedInput {
-  const { text, file, report, directives, options } = input
-  const problems = sortProblems(report.problems, file)
-  if (problems.length > 0) throw new ConfigError(problems, { hint: 'nothing was written' })
-  const whole = inlineFiles(text, file)
-  const asked = options?.asksPassword === true && options.password === undefined
-  const challenge =
-    options?.staticChallenge === undefined ? '' : '; and for the answer to its challenge'
-  return {
-    type: 'openvpn',
-    kind: input.words,
-    extras: NO_EXTRAS,
-    directives,
-    warnings: report.warnings,
-    notes: [
-      ...(whole === text ? [] : ['the files that it names were put into the copy']),
-      ...(asked
-        ? [
-            `it asks for a password: \`pvpn start\` will ask you, or add username and password_file to its tunnel${challenge}`,
-          ]
-        : []),
-    ],
-    ...(whole === text ? {} : { bytes: new TextEncoder().encode(whole) }),
-  }
 }
 
 function chooseName(request: ImportRequest, taken: ReadonlySet<string>): string {
@@ -285,14 +186,19 @@ function nextFree(from: number, taken: Set<number>): number {
   throw new PvpnError('ERR_CONFIG', `no port from ${from} on is free in the configuration`)
 }
 
+function withoutPassword(parsed: ParsedInput): ParsedInput {
+  if (parsed.fields?.password === undefined) return parsed
+  return { ...parsed, fields: { ...parsed.fields, password: '(not shown)' } }
+}
+
 function withoutPasswords(extras: WireproxyExtras): WireproxyExtras {
   return { ...extras, users: extras.users.map(({ name }) => ({ name, password: '(not shown)' })) }
 }
 
 /** The environment as YAML has it. */
 function environmentBody(
-  { type, fields }: ParsedInput,
-  copy: string,
+  { type, fields, dns = {} }: ParsedInput,
+  copy: string | undefined,
   extras: WireproxyExtras,
 ): object {
   const target = ({ host, port }: Target) => formatHostPort(host, port)
@@ -304,8 +210,9 @@ function environmentBody(
   }))
   const publish = extras.publish.map(({ port, to }) => ({ port, to: target(to) }))
   return {
-    tunnel: { type, file: copy, ...fields },
+    tunnel: { type, ...(copy === undefined ? {} : { file: copy }), ...fields },
     listen: listen.length === 1 ? listen[0] : listen,
+    ...(Object.keys(dns).length > 0 ? { dns } : {}),
     ...(extras.users.length > 0 ? { users: extras.users } : {}),
     ...(forwards.length > 0 ? { forwards } : {}),
     ...(publish.length > 0 ? { publish } : {}),

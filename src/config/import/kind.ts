@@ -6,7 +6,7 @@ import { vpnService } from './keyfile-lines.js'
 export type FileKind =
   | { readonly kind: 'wireguard' | 'openvpn'; readonly words: string }
   /** Known, but nothing that this version can use; `words` to follow "is". */
-  | { readonly kind: 'keyfile-openvpn'; readonly words: string }
+  | { readonly kind: 'keyfile-openvpn' | 'keyfile-openconnect'; readonly words: string }
   | { readonly kind: 'unsupported'; readonly words: string }
   | { readonly kind: 'unknown' }
 
@@ -20,9 +20,13 @@ export function fileKind(text: string): FileKind {
     if (type === 'vpn' && vpnService(keyfile) === 'openvpn') {
       return { kind: 'keyfile-openvpn', words: 'a NetworkManager keyfile for OpenVPN' }
     }
+    if (type === 'vpn' && vpnService(keyfile) === 'openconnect') {
+      return { kind: 'keyfile-openconnect', words: 'a NetworkManager keyfile for openconnect' }
+    }
     return {
       kind: 'unsupported',
-      words: 'a NetworkManager keyfile of a type that is not supported by this version yet',
+      words:
+        'a NetworkManager keyfile of a type that is not supported: wireguard, openvpn and openconnect are',
     }
   }
   const names = parseIni(text, '', true).sections.map((section) => section.name.toLowerCase())
