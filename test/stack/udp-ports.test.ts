@@ -2,7 +2,12 @@ import t from 'tap'
 import { PacketBatch } from '../../src/core/packet-batch.js'
 import type { Bytes, Random } from '../../src/core/types.js'
 import { Addresses } from '../../src/stack/addresses.js'
-import { UDP_PORTS, UDP_RECEIVE_PENDING, UDP_SEND_PACKETS } from '../../src/stack/limits.js'
+import {
+  UDP_LIGHT_DATAGRAMS,
+  UDP_PORTS,
+  UDP_RECEIVE_PENDING,
+  UDP_SEND_PACKETS,
+} from '../../src/stack/limits.js'
 import { PacketWriter } from '../../src/stack/packet-writer.js'
 import { PathMtu } from '../../src/stack/path-mtu.js'
 import { UdpPorts } from '../../src/stack/udp-ports.js'
@@ -152,9 +157,9 @@ t.test('a full queue pushes back and is counted', async (t) => {
   const port = ports.bind()
   let sent = 0
   while (sent < 10_000 && port.send({ address: '10.0.0.2', port: 9 }, new Uint8Array(1))) sent++
-  t.equal(sent, UDP_SEND_PACKETS)
+  t.equal(sent, UDP_LIGHT_DATAGRAMS + UDP_SEND_PACKETS)
   t.same(drops, ['udp-queue'])
-  drained(ports, 1)
+  drained(ports, UDP_LIGHT_DATAGRAMS + 1)
   t.ok(port.send({ address: '10.0.0.2', port: 9 }, new Uint8Array(1)))
 })
 

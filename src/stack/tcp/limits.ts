@@ -10,11 +10,11 @@ export const LISTENERS = 1024
 /** Connections in TIME-WAIT. At the bound the oldest is forgotten. */
 export const TIME_WAITS = 16_384
 /** Half-open connections of all listeners together. At the bound a SYN takes the place of its listener's oldest, or is dropped where that is younger than HALF_OPEN_LEAST. */
-export const HALF_OPEN = 2048
+export const HALF_OPEN = 4096
 /** Default for half-open connections of one listener (its `backlog`). At the bound a SYN takes the place of the oldest, or is dropped where that is younger than HALF_OPEN_LEAST. */
-export const BACKLOG = 512
+export const BACKLOG = 2048
 /** Milliseconds that a half-open connection keeps its place for sure. */
-export const HALF_OPEN_LEAST = 1_000
+export const HALF_OPEN_LEAST = 250
 /** Segments that wait without a connection (resets, answers out of TIME-WAIT). At the bound further ones are not sent. */
 export const REPLIES = 1024
 

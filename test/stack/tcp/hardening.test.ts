@@ -123,6 +123,31 @@ t.test(
   },
 )
 
+t.test('a flood of 5,000 SYNs a second keeps no client out', async (t) => {
+  const s = new Script()
+  t.same(s.run(`! listen ${BACKLOG}`), [])
+  let port = 10_000
+  const flood = (ms: number) => {
+    for (let i = 0; i < ms; i++) {
+      for (let k = 0; k < 5; k++) {
+        s.peerPort = port++
+        s.run('< S 0')
+      }
+      s.quiet(1)
+    }
+  }
+  flood(1000)
+  s.peerPort = 5000
+  t.same(s.run('< S 0\n> SA 0 ack 1'), [])
+  const { iss } = s
+  // Its answer comes a round trip of 200 ms later.
+  flood(200)
+  s.peerPort = 5000
+  const opened = s.tcp.counters.open
+  t.same(s.run(`< A 1 ack ${(iss + 1 - s.iss) >>> 0}\n* connection\n= ESTABLISHED`), [])
+  t.ok(opened <= BACKLOG, `${opened} half-open`)
+})
+
 const OURS = new Uint8Array([10, 0, 0, 1])
 const THEIRS = new Uint8Array([10, 0, 0, 2])
 
