@@ -24,8 +24,7 @@ const GATEWAY = 'gateway=vpn.example\n'
 const TABLE: readonly (readonly [string, 'honoured' | 'ignored' | 'refused', object?])[] = [
   ['gateway=vpn.example:8443/staff', 'honoured', { url: 'https://vpn.example:8443/staff' }],
   ['gateway=https://vpn.example', 'honoured', { url: 'https://vpn.example' }],
-  ['protocol=anyconnect', 'honoured', { protocol: undefined, engine: undefined }],
-  ['protocol=gp', 'honoured', { protocol: 'gp', engine: 'openconnect' }],
+  ['protocol=anyconnect', 'honoured', { protocol: undefined }],
   ['cacert=', 'ignored'],
   ['authtype=password', 'ignored'],
   ['disable_udp=yes', 'honoured'],
@@ -72,7 +71,7 @@ t.test('mistakes', async (t) => {
   const problems = (more: string) => read(`${BASE}${more}\n`).report.problems.map(formatProblem)
   t.match(problems(''), [/x.nmconnection: there is no "gateway"/])
   t.match(problems('gateway=http://vpn.example'), [/:7:9: .* is not the address of a server/, /./])
-  t.match(problems(`${GATEWAY}protocol=pptp`), [/:8:10: "pptp" is no protocol: anyconnect, /])
+  t.match(problems(`${GATEWAY}protocol=gp`), [/:8:10: "gp" is not supported: anyconnect is/])
   t.match(problems(`${GATEWAY}cacert=none.pem`), [/:8:8: \/nowhere\/none.pem does not exist/])
   t.match(problems(`${GATEWAY}usercert=a\\nb`), [/control characters/])
 })

@@ -20,11 +20,10 @@ export interface KeyfileOpenconnect {
   readonly report: Report
 }
 
-const PROTOCOLS = ['anyconnect', 'nc', 'gp', 'pulse', 'f5', 'fortinet', 'array']
 const OWN = "NetworkManager's own"
 const SERVER = 'the server says so at each login'
 const SESSION = 'of a session that is over'
-const UDP = 'by TLS only; `engine: openconnect` with `dtls: true` has UDP, too'
+const UDP = 'packets go by TLS only'
 const ROUTES = 'the server says what is inside, and the environment has no other way'
 const STRICT = 'the certificate is always checked; `server_pin` trusts one that nobody signed'
 
@@ -99,14 +98,11 @@ class Reading {
 
   finish(): KeyfileOpenconnect {
     const { gateway, ...rest } = this.#fields
-    const { protocol } = rest
     if (gateway === undefined) {
       this.report.problem({ file: this.#file, line: 0, column: 0 }, 'there is no "gateway"')
     }
-    const fields = { url: gateway ?? '', ...rest }
     return {
-      // The native client speaks AnyConnect only.
-      fields: protocol === undefined ? fields : { ...fields, engine: 'openconnect' },
+      fields: { url: gateway ?? '', ...rest },
       dns: {
         ...(this.#servers.length > 0 ? { servers: this.#servers } : {}),
         ...(this.#search.length > 0 ? { search: this.#search } : {}),
@@ -159,12 +155,11 @@ class Reading {
   }
 
   #protocol(from: KeyfileEntry): void {
-    const { value } = from
-    if (!PROTOCOLS.includes(value)) {
-      const at = from.entry.at
-      this.report.problem(at, `${quote(value)} is no protocol: ${PROTOCOLS.join(', ')}`)
-    } else if (value === 'anyconnect') this.#note(from, 'honoured')
-    else this.#honour(from, 'protocol', value)
+    if (from.value === 'anyconnect') this.#note(from, 'honoured')
+    else {
+      const what = `${quote(from.value)} is not supported: anyconnect is`
+      this.report.problem(from.entry.at, what)
+    }
   }
 
   /** By its whole path: the file stays where it is. */
