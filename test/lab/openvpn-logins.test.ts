@@ -45,7 +45,8 @@ t.test('logins of a person', { skip, timeout: 200_000 }, async (t) => {
   lab.serverFile('response.sh', RESPONSE, 0o755)
   const gateway = lab.gateway(lab.clientFile())
   await lab.startServer({ lines: SERVER })
-  await gateway.up(1)
+  // The second site has nothing to come up with yet.
+  await gateway.up(5)
   const password = { identity: null, lines: ['auth-user-pass'] }
 
   const use = async (file: string, tunnel = ''): Promise<void> => {
