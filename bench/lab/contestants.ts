@@ -180,7 +180,7 @@ function uapi(access: Access): string {
   ].join('\n')
 }
 
-async function listening(namespace: Namespace, port: number): Promise<void> {
+export async function listening(namespace: Namespace, port: number): Promise<void> {
   const probe = ['sh', '-c', `ss -Hltn 'sport = :${port}' | grep -q .`]
   const up = await eventually(async () => (await namespace.run(probe)).code === 0)
   if (!up) throw new Error(`nothing listens on port ${port}`)

@@ -1,5 +1,6 @@
 /** What carries the benchmark: for each tunnel its far side and its contestants. */
 import { KINDS, type Kind } from './contestants.js'
+import { openconnectKinds } from './openconnect.js'
 import { openvpnKinds } from './openvpn.js'
 import type { BenchLab } from './topology.js'
 
@@ -15,4 +16,5 @@ export interface BenchTunnel {
 export const TUNNELS: Readonly<Record<string, BenchTunnel>> = {
   wireguard: { programs: ['wireguard-go', 'wg'], ownServer: false, kinds: async () => KINDS },
   openvpn: { programs: ['openvpn', 'openssl'], ownServer: true, kinds: openvpnKinds },
+  openconnect: { programs: ['ocserv', 'openssl'], ownServer: true, kinds: openconnectKinds },
 }
