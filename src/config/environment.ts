@@ -149,6 +149,10 @@ function readPublish(fields: EnvironmentFields, context: Context): EnvironmentOp
   for (const { values } of fields.values.publish ?? []) {
     const { port, to, protocol = 'tcp' } = values
     if (port === undefined || to === undefined) continue
+    if (fields.values.tunnel?.draft.outwardOnly === true) {
+      const why = 'a proxy as tunnel takes no connections from inside: nothing can be published'
+      context.report.problem(port.place, why)
+    }
     const key = `${protocol} port ${port.value}`
     if (seen.has(key)) context.report.problem(port.place, `${key} is published twice`)
     seen.add(key)

@@ -199,6 +199,14 @@ policy: { listen: 192.0.2.1:1080 }`,
     'pvpn.yaml:5:23: "port" must be a whole number from 1 to 65535',
     'pvpn.yaml:5:71: tcp port 1 is published twice',
   ],
+  ...['socks5', 'http'].map(
+    (type) =>
+      [
+        `something published through ${type}`,
+        `environments:\n  a:\n    tunnel: { type: ${type}, server: 'a:1' }\n    publish: [{ port: 8, to: 'b:1' }]`,
+        'pvpn.yaml:4:23: a proxy as tunnel takes no connections from inside: nothing can be published',
+      ] as const,
+  ),
   [
     'wrong types',
     `environments: { a: { ${DIRECT}, start: sometimes, connect_timeout: soon, allow_unauthenticated: yes, users: { }, listen: { } } }`,

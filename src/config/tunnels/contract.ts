@@ -8,6 +8,8 @@ export interface TunnelDraft {
   readonly finish: Finish<TunnelOptions>
   /** There is no tunnel that could go through another environment. */
   readonly direct?: boolean
+  /** Nobody inside can reach a port of ours through it. */
+  readonly outwardOnly?: boolean
   /** UDP port on the host that the tunnel asks for, 0 or absent for any. */
   readonly udpPort?: { readonly port: number; readonly place: Place; readonly needed: boolean }
 }

@@ -38,6 +38,7 @@ export const http: TunnelType = {
     }
     const ca = readAuthorities(own, context)
     return {
+      outwardOnly: true,
       finish: () => {
         const found = login()
         if (found === undefined) return undefined

@@ -8,6 +8,7 @@ export const socks5: TunnelType = {
   read(fields, context) {
     const login = readLogin(fields as Fields<typeof loginShape>, context)
     return {
+      outwardOnly: true,
       finish: () => {
         const found = login()
         return found === undefined ? undefined : { type: 'socks5', ...found }
