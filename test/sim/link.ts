@@ -77,6 +77,11 @@ export class Link {
     }
   }
 
+  /** Milliseconds that a packet sent now would stand in the queue. */
+  waits(now: number): number {
+    return Math.max(0, this.#busyUntil - now)
+  }
+
   get next(): number {
     return this.#heap[0]?.at ?? Number.POSITIVE_INFINITY
   }

@@ -1,4 +1,5 @@
 /** Watches what a host sends and receives, and names each breach of the rules of TCP. */
+import type { Connection } from '../../src/stack/tcp/connection.js'
 import {
   TCP_ACK,
   TCP_FIN,
@@ -98,5 +99,24 @@ export class Monitor {
       this.breaches.push('acknowledged less than before')
     }
     this.#acknowledged = p.acknowledgment
+  }
+}
+
+/** What the host sends of this connection may not exceed the congestion window by more than a forced retransmission and a tail probe. */
+export function watchWindow(
+  host: Host,
+  connection: () => Connection | undefined,
+  breaches: string[],
+) {
+  const output = host.tcp.output.bind(host.tcp)
+  host.tcp.output = (batch, now) => {
+    const c = connection()
+    const before = c === undefined ? 0 : c.next
+    const n = output(batch, now)
+    if (c !== undefined && c.next !== before && c.sent.count > 0) {
+      const most = Math.max(c.congestion.window, c.mss) + 2 * c.mss
+      if (c.pipe > most) breaches.push(`${c.pipe} in flight, window ${c.congestion.window}`)
+    }
+    return n
   }
 }

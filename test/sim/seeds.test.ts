@@ -2,8 +2,8 @@
 import t from 'tap'
 import type { Connection } from '../../src/stack/tcp/connection.js'
 import type { LinkOptions } from './link.js'
-import { Monitor } from './monitor.js'
-import { type Host, Pair } from './pair.js'
+import { Monitor, watchWindow } from './monitor.js'
+import { Pair } from './pair.js'
 import { SeededRandom } from './random.js'
 import { transfer } from './transfer.js'
 
@@ -20,21 +20,6 @@ function randomLink(r: SeededRandom): LinkOptions {
     corrupt: some(0.02),
     jitter: r.fraction() * 60,
     ...(r.chance(0.6) ? { rate: r.between(50, 20_000), queue: r.between(3_000, 300_000) } : {}),
-  }
-}
-
-/** Calls the output of a connection may not exceed the congestion window by more than a forced retransmission and a tail probe. */
-function watchWindow(host: Host, connection: () => Connection | undefined, breaches: string[]) {
-  const output = host.tcp.output.bind(host.tcp)
-  host.tcp.output = (batch, now) => {
-    const c = connection()
-    const before = c === undefined ? 0 : c.next
-    const n = output(batch, now)
-    if (c !== undefined && c.next !== before && c.sent.count > 0) {
-      const most = Math.max(c.congestion.window, c.mss) + 2 * c.mss
-      if (c.pipe > most) breaches.push(`${c.pipe} in flight, window ${c.congestion.window}`)
-    }
-    return n
   }
 }
 
