@@ -43,7 +43,9 @@ export function regressions(now: Ratios, stored: Ratios): string[] {
   for (const [key, before] of Object.entries(stored)) {
     const after = now[key]
     if (after === undefined) continue
-    const more = COMPARED[key.split(', ').at(-2) ?? ''] ?? true
+    // Names of cases and peers have commas in them.
+    const figure = key.split(', ').find((part) => part in COMPARED)
+    const more = figure === undefined || COMPARED[figure] === true
     const limit = more ? before * (1 - TOLERANCE) : before * (1 + TOLERANCE)
     if (more ? after < limit : after > limit) {
       worse.push(`${key}: ${after} times the peer's, was ${before}`)

@@ -32,6 +32,9 @@ t.test('worse is less throughput or more cost, beyond the tolerance', (t) => {
     `${gbit}: 1.3 times the peer's, was 2`,
     `${cpu}: 0.7 times the peer's, was 0.5`,
   ])
+  const twin = '0ms, up, 1 stream, cpuPerGB, pvpn, addon off'
+  t.same(regressions({ [twin]: 0.3 }, { [twin]: 0.7 }), [], 'a peer with a comma in its name')
+  t.match(regressions({ [twin]: 1 }, { [twin]: 0.7 }), [twin])
   t.same(merged({ [cpu]: 0.7 }, stored), { ...stored, [cpu]: 0.7 })
   t.end()
 })
