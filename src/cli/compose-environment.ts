@@ -38,6 +38,10 @@ export async function composeEnvironment(compose: ComposeOptions): Promise<Manag
       const { proxyEnvironment } = await import('./compose-proxy.js')
       return proxyEnvironment(compose, tunnel)
     }
+    case 'ssh': {
+      const { sshEnvironment } = await import('./compose-ssh.js')
+      return sshEnvironment(compose, tunnel)
+    }
     case 'direct': {
       const { createDirect } = await import('../environment/direct.js')
       const { name, connectTimeout } = compose.options

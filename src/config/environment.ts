@@ -56,6 +56,10 @@ export interface EnvironmentDraft {
   readonly claims: readonly Claim[]
   readonly through: Located<string> | undefined
   readonly udpPort: TunnelDraft['udpPort']
+  /** The tunnel's type, for messages. */
+  readonly type: string
+  readonly carriesUdp: boolean
+  readonly needsUdp: boolean
   /** It has no tunnel: the host's own network. */
   readonly direct: boolean
   /** `anyUdpPort`: the tunnel's own port is taken, and any other will do. */
@@ -94,6 +98,9 @@ export function readEnvironment(
     place,
     claims: [...proxies, ...open],
     through,
+    type: values.tunnel?.type ?? '',
+    carriesUdp: values.tunnel?.draft.carriesUdp !== false,
+    needsUdp: values.tunnel?.draft.needsUdp === true,
     udpPort: values.tunnel?.draft.udpPort,
     direct: values.tunnel?.draft.direct === true,
     finish: (anyUdpPort) => {
@@ -154,6 +161,10 @@ function readPublish(fields: EnvironmentFields, context: Context): EnvironmentOp
       context.report.problem(port.place, why)
     }
     const key = `${protocol} port ${port.value}`
+    if (fields.values.tunnel?.draft.publishes === 'tcp' && protocol === 'udp') {
+      const why = `a tunnel of type ${fields.values.tunnel.type} takes no datagrams from inside`
+      context.report.problem(port.place, `${why}: udp can not be published`)
+    }
     if (seen.has(key)) context.report.problem(port.place, `${key} is published twice`)
     seen.add(key)
     publish.push({ port: port.value, to, protocol })

@@ -43,6 +43,18 @@ function permissions(stat: { readonly uid: number; readonly mode: number }): num
   return stat.mode & (given ? 0o737 : 0o777)
 }
 
+/** In words why the file can't be read (to follow its name), or undefined when it can. */
+export function unreadable(path: string): string | undefined {
+  try {
+    const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+    const regular = fstatSync(fd).isFile()
+    closeSync(fd)
+    return regular ? undefined : 'is not a regular file'
+  } catch (error) {
+    return reason(error)
+  }
+}
+
 function reason(error: unknown): string {
   switch ((error as NodeJS.ErrnoException).code) {
     case 'ENOENT':

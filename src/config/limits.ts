@@ -29,3 +29,11 @@ export const MAX_MERGE_DEPTH = 16
 
 /** Entries of `form` of one tunnel. More are refused. */
 export const MAX_FORM_FIELDS = 64
+/** Files that an ssh_config may include, itself among them; more are left out, with a warning. */
+export const MAX_SSH_FILES = 64
+/** Files that include each other, one inside the other (OpenSSH's own bound); deeper ones are left out. */
+export const MAX_SSH_INCLUDE_DEPTH = 16
+/** SSH servers on the way to the last one; more is an error. */
+export const MAX_SSH_JUMPS = 8
+/** Private keys tried at one SSH server; more is an error. */
+export const MAX_SSH_KEYS = 32

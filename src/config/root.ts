@@ -107,10 +107,10 @@ function knownNames(environments: readonly EnvironmentDraft[], context: Context)
   }
 }
 
-/** Reports `through` that names nothing, or comes back to where it began. */
+/** Reports `through` that names nothing, comes back to where it began, or can not carry what is needed. */
 function checkThrough(environments: readonly EnvironmentDraft[], context: Context): void {
   const byName = new Map(environments.map((draft) => [draft.name, draft]))
-  for (const { name, through, direct } of environments) {
+  for (const { name, through, direct, type, needsUdp } of environments) {
     if (through === undefined) continue
     if (!byName.has(through.value)) {
       const hint = didYouMean(through.value, byName.keys())
@@ -136,6 +136,12 @@ function checkThrough(environments: readonly EnvironmentDraft[], context: Contex
       context.report.problem(
         through.place,
         'a direct environment has no tunnel to go through another',
+      )
+    } else if (needsUdp && byName.get(through.value)?.carriesUdp === false) {
+      const lower = byName.get(through.value)?.type
+      context.report.problem(
+        through.place,
+        `${type} needs UDP, and ${quote(through.value)} carries none (type ${lower}): use a tunnel over TCP here, or another environment below`,
       )
     }
   }

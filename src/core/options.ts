@@ -2,6 +2,7 @@
  * A validated, frozen configuration: what config/ makes of the file, and what gateway, environment
  * and listeners start from. Secrets are here in the clear; nothing of this goes to logs or status.
  */
+import type { SshAlgorithmChoice } from './ssh-algorithms.js'
 import type { Endpoint, Target } from './types.js'
 
 /** Where something listens: an address and port, or a Unix socket's path. */
@@ -200,11 +201,51 @@ export interface HttpProxyOptions {
   }
 }
 
+/** One private key of SSH; which of several are tried is the server's choice. */
+export interface SshKeyOptions {
+  /** As the user would type it. */
+  readonly file: string
+  readonly text: string
+  /** Of an encrypted one. */
+  readonly password?: string
+}
+
+/** One server on the way; the last one is the tunnel's. */
+export interface SshHopOptions {
+  readonly host: string
+  readonly port: number
+  readonly username: string
+  readonly keys: readonly SshKeyOptions[]
+  /** Socket of an agent. */
+  readonly agent?: string
+  /** Public keys (lines of `.pub` files) that alone may be used of the agent; absent: all of its keys. */
+  readonly agentKeys?: readonly string[]
+  readonly password?: string
+  /** Absolute paths; read at each connection. The first is where a new key would be written. */
+  readonly knownHosts: readonly string[]
+  /** Name that stands for the host in known_hosts. */
+  readonly hostKeyAlias?: string
+  readonly algorithms: SshAlgorithmChoice
+  /** Seconds for the connection; absent: the environment's. */
+  readonly connectTimeout?: number
+  /** Seconds of silence before the server is asked whether it is there; 0: never. */
+  readonly aliveInterval: number
+  /** Questions without an answer that end the connection. */
+  readonly aliveCount: number
+}
+
+export interface SshOptions {
+  readonly type: 'ssh'
+  /** In the order in which they are reached; at least one. */
+  readonly hops: readonly SshHopOptions[]
+}
+
 /** Grows by one member per tunnel type. */
 export type TunnelOptions =
   | WireguardOptions
   | OpenvpnOptions
   | OpenconnectOptions
+  | SshOptions
   | Socks5Options
   | HttpProxyOptions
   | DirectOptions

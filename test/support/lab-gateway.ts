@@ -66,6 +66,11 @@ export class LabGateway {
     chownSync(path, USER, USER)
   }
 
+  /** A file of the configuration's folder. */
+  read(name: string): string {
+    return readFileSync(join(this.folder, name), 'utf8')
+  }
+
   get pid(): number {
     return this.#process?.pid as number
   }

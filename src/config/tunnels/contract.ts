@@ -10,6 +10,12 @@ export interface TunnelDraft {
   readonly direct?: boolean
   /** Nobody inside can reach a port of ours through it. */
   readonly outwardOnly?: boolean
+  /** Of `publish` it can do TCP alone. */
+  readonly publishes?: 'tcp'
+  /** False: no datagrams pass, so that no tunnel that needs them goes through. */
+  readonly carriesUdp?: false
+  /** The tunnel itself can do nothing without UDP below it. */
+  readonly needsUdp?: boolean
   /** UDP port on the host that the tunnel asks for, 0 or absent for any. */
   readonly udpPort?: { readonly port: number; readonly place: Place; readonly needed: boolean }
 }

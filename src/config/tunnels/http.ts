@@ -39,6 +39,7 @@ export const http: TunnelType = {
     const ca = readAuthorities(own, context)
     return {
       outwardOnly: true,
+      carriesUdp: false,
       finish: () => {
         const found = login()
         if (found === undefined) return undefined

@@ -13,21 +13,24 @@ import { http } from './http.js'
 import { openconnect } from './openconnect.js'
 import { openvpn } from './openvpn.js'
 import { socks5 } from './socks5.js'
+import { ssh } from './ssh.js'
 import { wireguard } from './wireguard.js'
 
 const TYPES: Readonly<Record<string, TunnelType>> = {
   wireguard,
   openvpn,
   openconnect,
+  ssh,
   socks5,
   http,
   direct,
 }
 
 /** Known words, for a better answer than "unknown". */
-const PLANNED = ['ssh', 'ikev2', 'sstp', 'pptp'] as const
+const PLANNED = ['ikev2', 'sstp', 'pptp'] as const
 
 export interface TunnelValue {
+  readonly type: string
   readonly draft: TunnelDraft
   /** The environment that carries this tunnel's own packets. */
   readonly through: Located<string> | undefined
@@ -79,7 +82,11 @@ export function tunnelSpec(context: Context): Spec<TunnelValue> {
       // environments.ENV.tunnel
       const environment = reader.path.at(-2) ?? ''
       const own = { ...context, secrets: context.secretsOf(environment) }
-      return { draft: found.type.read(fields, own), through: fields.values.through }
+      return {
+        type: found.name,
+        draft: found.type.read(fields, own),
+        through: fields.values.through,
+      }
     },
   }
 }

@@ -35,6 +35,7 @@ export const openvpn: TunnelType = {
     if (file === undefined || options === undefined) return { finish: () => undefined }
     const place = file.localPortAt ?? own.at('file')
     return {
+      needsUdp: options.remotes.every(({ transport }) => transport === 'udp'),
       udpPort: { port: options.localPort, place, needed: false },
       finish: () => withSecrets(options, own.values.username, { password, keyPassword, challenge }),
     }

@@ -103,7 +103,7 @@ function readFile(fields: WireguardFields, context: Context): TunnelDraft {
   const port = options.listenPort
   const place = listenPortAt ?? fields.at('file')
   const needed = options.peers.some((peer) => peer.endpoint === undefined)
-  return { finish: () => options, udpPort: { port, place, needed } }
+  return { finish: () => options, needsUdp: true, udpPort: { port, place, needed } }
 }
 
 function readFields(fields: WireguardFields, context: Context): TunnelDraft {
@@ -128,6 +128,7 @@ function readFields(fields: WireguardFields, context: Context): TunnelDraft {
   const finishPeers = readPeers(peers, context)
   const needed = peers.some((peer) => !peer.has('endpoint'))
   return {
+    needsUdp: true,
     udpPort: { port: listen_port, place: fields.at('listen_port'), needed },
     finish: () => {
       const privateKey = keyOf(secret, context)
