@@ -58,7 +58,7 @@ const CASES: readonly (readonly [what: string, yaml: string, ...problems: string
   [
     'no tunnel type',
     'environments: { a: { tunnel: { file: office.conf } } }',
-    'pvpn.yaml:1:30: "type" is missing: one of wireguard, openvpn, openconnect, socks5, http, direct',
+    'pvpn.yaml:1:30: "type" is missing: one of wireguard, openvpn, openconnect, ssh, socks5, http, direct',
   ],
   [
     'a misspelt tunnel type',
