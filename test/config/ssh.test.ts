@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import ssh2 from 'ssh2'
 import t, { type Test } from 'tap'
+import { importFile } from '../../src/config/import/import.js'
 import { sshChain } from '../../src/config/ssh/chain.js'
 import { evaluateSsh } from '../../src/config/ssh/evaluate.js'
 import { parseJump } from '../../src/config/ssh/jump.js'
@@ -403,3 +404,43 @@ function hasSsh(): boolean {
     return false
   }
 }
+
+t.test('import: the host that is named, or the only one', async (t) => {
+  const folder = new Folder(t)
+  const known = folder.write('known', '')
+  const text = `Host office gate.example\n  User bob\n  UserKnownHostsFile ${known}\n  LocalCommand rm\nHost other\n  ProxyCommand nc\n`
+  const file = folder.write('ssh/config', text)
+  const config = join(folder.path, 'pvpn.yaml')
+  const add = (name?: string, from = file) =>
+    importFile({ file: from, name, config, dryRun: false })
+  t.throws(() => add(), {
+    code: 'ERR_CONFIG',
+    message: /has several hosts: office, gate\.example, other/,
+    hint: /--name HOST/,
+  })
+  t.throws(() => add('other'), {
+    code: 'ERR_CONFIG',
+    message: /ProxyCommand of "other" is refused/,
+  })
+  const result = add('office')
+  t.match(result, { name: 'office', kind: 'an ssh_config file', copy: 'config' })
+  t.match(result.directives, [
+    { name: 'Host', verdict: 'honoured' },
+    { name: 'User', verdict: 'honoured' },
+    { name: 'UserKnownHostsFile', verdict: 'honoured' },
+    { name: 'LocalCommand', verdict: 'refused', reason: /never run/ },
+  ])
+  t.match(add('gate').lines, /type: ssh, file: config, host: gate\.example/)
+  const single = folder.write('one', 'Host lab.example\n  HostName 192.0.2.1\nHost *\n  User ann\n')
+  t.match(add(undefined, single), { name: 'lab', listen: ['127.0.0.1:1083'] })
+  const { options, problems } = await folder.load()
+  t.same(problems, [])
+  t.same(
+    options?.environments.map(({ name, tunnel }) => [name, tunnel.type]),
+    [
+      ['office', 'ssh'],
+      ['gate', 'ssh'],
+      ['lab', 'ssh'],
+    ],
+  )
+})

@@ -17,7 +17,7 @@ export function configure(command: Command, _context: CommandContext): void {
   command
     .argument(
       '<file>',
-      'wg-quick, wireproxy or .ovpn file, or NetworkManager keyfile (WireGuard, OpenVPN, openconnect)',
+      'wg-quick, wireproxy, .ovpn or ssh_config file, or NetworkManager keyfile (WireGuard, OpenVPN, openconnect)',
     )
     .option('--name <name>', "the environment's name (default: from the file's name)")
     .option('--dry-run', 'say what would be done, and write nothing')
@@ -27,6 +27,7 @@ export function configure(command: Command, _context: CommandContext): void {
     ['pvpn import wg0.conf --name site', 'the same with another name'],
     ['pvpn import office.ovpn', 'an OpenVPN client file, with the files that it names'],
     ['pvpn import Office.nmconnection', 'a connection of NetworkManager'],
+    ['pvpn import ~/.ssh/config --name office', 'the entry "office" of an ssh_config file'],
     ['pvpn import office.conf --dry-run', 'only show what would become of it'],
   ])
   command.action((file: string, options: ImportOptions) => {

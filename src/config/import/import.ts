@@ -57,11 +57,11 @@ const FIRST_PORT = 1081
 /** Throws ERR_CONFIG when the file or the configuration can't be used, ERR_DENIED when writing fails; then nothing has changed. */
 export function importFile(request: ImportRequest): ImportResult {
   const input = readInput(request.file)
-  const parsed = parseInput(input.text, request.file)
+  const parsed = parseInput(input.text, request.file, request.name)
   const bytes = parsed.bytes ?? input.bytes
   const before = readConfig(request.config)
   const existing = examine(before ?? '')
-  const name = chooseName(request, existing.names)
+  const name = chooseName(request, parsed, existing.names)
   const folder = dirname(request.config)
   const wanted = copyName(request.file, name, parsed.extension)
   const { extras, notes: moved } = placeListeners(parsed.extras, new Set(existing.ports))
@@ -132,8 +132,12 @@ function readConfig(config: string): string | undefined {
   return text
 }
 
-function chooseName(request: ImportRequest, taken: ReadonlySet<string>): string {
-  if (request.name === undefined) return nameFromFile(request.file, taken)
+function chooseName(
+  request: ImportRequest,
+  { calledAfter = request.file }: ParsedInput,
+  taken: ReadonlySet<string>,
+): string {
+  if (request.name === undefined) return nameFromFile(calledAfter, taken)
   const name = parseName(request.name, (message) => {
     throw new PvpnError('ERR_CONFIG', message)
   })

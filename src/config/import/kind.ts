@@ -4,7 +4,7 @@ import { isKeyfile, keyfileType } from '../keyfile.js'
 import { vpnService } from './keyfile-lines.js'
 
 export type FileKind =
-  | { readonly kind: 'wireguard' | 'openvpn'; readonly words: string }
+  | { readonly kind: 'wireguard' | 'openvpn' | 'ssh'; readonly words: string }
   /** Known, but nothing that this version can use; `words` to follow "is". */
   | { readonly kind: 'keyfile-openvpn' | 'keyfile-openconnect'; readonly words: string }
   | { readonly kind: 'unsupported'; readonly words: string }
@@ -43,11 +43,6 @@ export function fileKind(text: string): FileKind {
   if (OPENVPN.test(text)) {
     return { kind: 'openvpn', words: 'an OpenVPN file' }
   }
-  if (/^\s*Host\s+\S/m.test(text) && /^\s*HostName\s+\S/im.test(text)) {
-    return {
-      kind: 'unsupported',
-      words: 'an ssh configuration, which is not supported by this version yet',
-    }
-  }
+  if (/^\s*Host(\s+|\s*=\s*)\S/im.test(text)) return { kind: 'ssh', words: 'an ssh_config file' }
   return { kind: 'unknown' }
 }

@@ -8,10 +8,11 @@ import { parseWireguardFile } from '../wireguard-file.js'
 import { type KeyfileOpenconnect, readKeyfileOpenconnect } from './keyfile-openconnect.js'
 import { readKeyfileOvpn } from './keyfile-report.js'
 import { fileKind } from './kind.js'
+import { importSsh } from './ssh.js'
 import { readWireproxy, type WireproxyExtras } from './wireproxy.js'
 
 export interface ParsedInput {
-  readonly type: 'wireguard' | 'openvpn' | 'openconnect'
+  readonly type: 'wireguard' | 'openvpn' | 'ssh' | 'openconnect'
   readonly kind: string
   readonly extras: WireproxyExtras
   readonly directives: readonly Directive[]
@@ -21,6 +22,8 @@ export interface ParsedInput {
   readonly bytes?: Uint8Array
   /** The copy's extension, where it is not the file's own. */
   readonly extension?: string
+  /** What the environment is called after, where that is not the file. */
+  readonly calledAfter?: string
   /** Further fields of the tunnel. */
   readonly fields?: Readonly<Record<string, string | boolean>>
   readonly dns?: KeyfileOpenconnect['dns']
@@ -29,15 +32,16 @@ export interface ParsedInput {
 }
 
 /** What the file is, read; throws ERR_CONFIG with every mistake in it. */
-export function parseInput(text: string, file: string): ParsedInput {
+export function parseInput(text: string, file: string, name: string | undefined): ParsedInput {
   const kind = fileKind(text)
   if (kind.kind === 'unknown') {
     throw new PvpnError('ERR_CONFIG', `${file} is no tunnel file that pvpn knows`, {
-      hint: 'it takes wg-quick, wireproxy and .ovpn files and NetworkManager keyfiles',
+      hint: 'it takes wg-quick, wireproxy, .ovpn and ssh_config files and NetworkManager keyfiles',
     })
   }
   if (kind.kind === 'unsupported') throw new PvpnError('ERR_CONFIG', `${file} is ${kind.words}`)
   if (kind.kind === 'openvpn') return parseOpenvpn(text, file, kind.words)
+  if (kind.kind === 'ssh') return parseSsh(text, file, name, kind.words)
   if (kind.kind === 'keyfile-openconnect') return parseKeyfileOpenconnect(text, file, kind.words)
   if (kind.kind === 'keyfile-openvpn') return parseKeyfileOpenvpn(text, file, kind.words)
   const wireguard = parseWireguardFile(text, file)
@@ -63,6 +67,23 @@ const NO_EXTRAS: WireproxyExtras = {
   forwards: [],
   publish: [],
   directives: [],
+}
+
+function parseSsh(
+  text: string,
+  file: string,
+  name: string | undefined,
+  words: string,
+): ParsedInput {
+  const { host, ...rest } = importSsh(text, file, name)
+  return {
+    type: 'ssh',
+    kind: words,
+    extras: NO_EXTRAS,
+    ...rest,
+    calledAfter: host,
+    fields: { host },
+  }
 }
 
 function parseOpenvpn(text: string, file: string, words: string): ParsedInput {
