@@ -3,6 +3,7 @@
  * serves the request parses it again, strictly; what is unusual here is left to that parser.
  */
 import type { Bytes } from '../core/types.js'
+import { parseHttpField } from '../wire/http-field.js'
 import type { Parsed } from '../wire/parsed.js'
 
 /** With the names of node:http's IncomingMessage. */
@@ -27,9 +28,9 @@ export function parseHttpHead(bytes: Bytes, most: number): Parsed<HttpHead> {
   if (match === null) return { kind: 'invalid', reason: 'no request line' }
   const rawHeaders: string[] = []
   for (const line of lines) {
-    const field = /^([!-9;-~]+):[ \t]*(.*?)[ \t]*$/.exec(line)
-    if (field === null) return { kind: 'invalid', reason: 'a line that is no field' }
-    rawHeaders.push(field[1] as string, field[2] as string)
+    const field = parseHttpField(line)
+    if (field === undefined) return { kind: 'invalid', reason: 'a line that is no field' }
+    rawHeaders.push(...field)
   }
   return {
     kind: 'done',

@@ -57,6 +57,10 @@ export class Answers {
     return this.#given.username ?? this.#heard('username')
   }
 
+  get gaveSecret(): boolean {
+    return this.#used.size > 0
+  }
+
   /** The group that this form would have us choose anew; undefined: none, or it is chosen already. */
   groupToAsk(form: Form): string | undefined {
     const field = form.fields.find(isGroup)

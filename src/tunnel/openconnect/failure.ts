@@ -1,5 +1,6 @@
 /** The client's errors in the words that status shows, each with what to do. */
 import { type ErrorCode, PvpnError } from '../../core/errors.js'
+import { plainText } from '../../core/plain-text.js'
 import type { Millis } from '../../core/types.js'
 import { OC_MESSAGE } from './limits.js'
 
@@ -88,9 +89,5 @@ export function badStatus(where: string, status: number, reason: string): PvpnEr
 
 /** A server's words, fit for a line of ours. */
 export function serverWords(text: string): string {
-  return text
-    .replace(/[^\x20-\x7e\u00a0-\u{10ffff}]+/gu, ' ')
-    .replace(/ {2,}/g, ' ')
-    .trim()
-    .slice(0, OC_MESSAGE)
+  return plainText(text, OC_MESSAGE)
 }

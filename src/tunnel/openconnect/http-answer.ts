@@ -1,6 +1,7 @@
 /** Reads one HTTP/1.1 answer (RFC 9112) from a stream, in whatever pieces it comes. */
 import type { Bytes } from '../../core/types.js'
-import { OC_BODY_BYTES, OC_HEAD_BYTES, OC_HEAD_LINES } from './limits.js'
+import { parseHttpField } from '../../wire/http-field.js'
+import { OC_BODY_BYTES, OC_HEAD_BYTES, OC_HEAD_LINES, OC_INTERIM } from './limits.js'
 
 export interface HttpAnswer {
   readonly status: number
@@ -40,6 +41,7 @@ export class HttpAnswerReader {
   #lines = 0
   #lineEmpty = false
   #head: Head | undefined
+  #interim = 0
   readonly #chunks = new Chunks()
 
   /** `tunnel`: an answer to CONNECT, which has no body, or none worth waiting for. */
@@ -71,15 +73,21 @@ export class HttpAnswerReader {
   }
 
   #look(ended: boolean): AnswerStep {
-    if (this.#head === undefined) {
+    let head = this.#head
+    while (head === undefined) {
       const end = this.#headEnd()
       if (end === 'broken') return { kind: 'broken', why: 'an endless head of an answer' }
       if (end === undefined) return MORE
-      const head = parseHead(latin1.decode(this.#bytes.subarray(0, end)), end)
+      head = parseHead(latin1.decode(this.#bytes.subarray(0, end)), end)
       if (head === undefined) return { kind: 'broken', why: 'no answer of HTTP' }
-      this.#head = head
+      if (head.status !== 100) break
+      if (++this.#interim > OC_INTERIM)
+        return { kind: 'broken', why: 'interim answers without end' }
+      this.#forget(head.bodyAt)
+      head = undefined
     }
-    return this.#body(this.#head, ended)
+    this.#head = head
+    return this.#body(head, ended)
   }
 
   /** Behind the empty line; each byte is looked at once. */
@@ -98,10 +106,6 @@ export class HttpAnswerReader {
   }
 
   #body(head: Head, ended: boolean): AnswerStep {
-    if (head.status === 100) {
-      this.#forget(head.bodyAt)
-      return this.#look(ended)
-    }
     const value = (name: string) => head.fields.find(([key]) => key === name)?.[1]
     const all = this.#bytes.subarray(head.bodyAt, this.#have)
     const done = (body: Bytes, used: number, closes = false): AnswerStep => ({
@@ -139,8 +143,8 @@ export class HttpAnswerReader {
     this.#bytes = this.#bytes.slice(size, this.#have)
     this.#have = this.#bytes.length
     this.#at = 0
+    this.#lines = 0
     this.#lineEmpty = false
-    this.#head = undefined
   }
 }
 
@@ -151,9 +155,9 @@ function parseHead(text: string, bodyAt: number): Head | undefined {
   const fields: [string, string][] = []
   for (const line of lines.slice(1)) {
     if (line === '') continue
-    const field = /^([!-9;-~]+):[ \t]*(.*?)[ \t]*$/.exec(line)
-    if (field === null) return undefined
-    fields.push([(field[1] as string).toLowerCase(), field[2] as string])
+    const field = parseHttpField(line)
+    if (field === undefined) return undefined
+    fields.push([field[0].toLowerCase(), field[1]])
   }
   return { status: Number(first[1]), reason: first[2] ?? '', fields, bodyAt }
 }

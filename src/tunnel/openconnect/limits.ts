@@ -6,6 +6,9 @@ export const OC_HEAD_BYTES = 262_144
 /** Lines of one head; more end the attempt. */
 export const OC_HEAD_LINES = 4096
 
+/** Interim answers (100) before an answer; more end the attempt. */
+export const OC_INTERIM = 16
+
 /** Bytes of the body of one HTTP answer; a longer one ends the attempt. */
 export const OC_BODY_BYTES = 131_072
 

@@ -114,6 +114,11 @@ export class Login {
     return this.#pending === undefined ? this.begin() : this.#fill(this.#pending)
   }
 
+  /** Has a secret been sent? */
+  get gaveSecret(): boolean {
+    return this.#answers.gaveSecret
+  }
+
   get #where(): string {
     return formatOrigin(this.#place)
   }

@@ -55,6 +55,7 @@ export class Setup {
   session: Session | undefined
   readonly #o: SetupOptions
   #until: Millis
+  /** By host and port. */
   readonly #addresses = new Map<string, readonly Bytes[]>()
   #login: Login
   /** What is asked next or now, and of whom. */
@@ -83,6 +84,12 @@ export class Setup {
   /** Has the cookie of an earlier login been shown, without an answer yet? */
   get showsCookie(): boolean {
     return this.#tunnel && this.#reused && this.#waitFor === 'answer'
+  }
+
+  /** Would another attempt give a secret again, or ask a person anew? */
+  get gaveOrAsks(): boolean {
+    const asks = this.outcome?.kind === 'failed' && this.outcome.error.asks.length > 0
+    return asks || this.#login.gaveSecret
   }
 
   /** The server's address that is asked now. */
@@ -120,7 +127,7 @@ export class Setup {
       ...addresses.filter(isPreferred),
       ...addresses.filter((one) => !isPreferred(one)),
     ]
-    this.#addresses.set(asked.host, found.slice(0, OC_ADDRESSES))
+    this.#addresses.set(formatHostPort(asked.host, asked.port), found.slice(0, OC_ADDRESSES))
     if (found.length === 0) this.#fail(unresolved(asked.host))
     else this.#reach(now)
   }
@@ -171,7 +178,8 @@ export class Setup {
     this.#line = undefined
     const { host, port } = this.#place
     const ip = parseIp(host)
-    const known = ip === undefined ? this.#addresses.get(host) : [socketAddress(ip, port)]
+    const known =
+      ip === undefined ? this.#addresses.get(formatHostPort(host, port)) : [socketAddress(ip, port)]
     if (known === undefined) {
       this.#wait('name', now + RESOLVE_TIMEOUT)
       this.question = { host, port }
@@ -193,7 +201,8 @@ export class Setup {
   #send(now: Millis): void {
     const line = this.#line as Line
     // The address that works is the one for what follows.
-    this.#addresses.set(this.#place.host, [line.address])
+    const { host, port } = this.#place
+    this.#addresses.set(formatHostPort(host, port), [line.address])
     this.#reader = new HttpAnswerReader(this.#tunnel)
     this.#readerBegun = false
     line.write(this.#request)

@@ -66,6 +66,8 @@ class OpenconnectTunnel implements PacketTunnel {
   #lastHandshake: Millis | undefined
   /** The connection has ended while its successor is on its way: why, and how long that may take. */
   #changing: { readonly error: PvpnError; readonly until: Millis } | undefined
+  /** A new tunnel can't be had without a person; the present one goes on as long as the server lets it. */
+  #refused: { readonly error: PvpnError; readonly setup: Setup | undefined } | undefined
   /** Times in a row that the cookie was shown in vain. */
   #cookieTries = 0
   #open = false
@@ -106,6 +108,7 @@ class OpenconnectTunnel implements PacketTunnel {
     if (this.#service !== undefined) this.#queue(frame(FRAME.disconnect, Uint8Array.from(FAREWELL)))
     this.#service = undefined
     this.#changing = undefined
+    this.#refused = undefined
     this.#isUp = false
   }
 
@@ -312,8 +315,11 @@ class OpenconnectTunnel implements PacketTunnel {
     this.#service = undefined
     this.#outgoing.length = 0
     if (now - service.since >= SETTLED) this.#retryWait = RETRY_FIRST
+    const refused = this.#refused
+    this.#refused = undefined
     // A successor that is on its way is as good as the next attempt.
-    if (this.#setup === undefined) {
+    if (refused !== undefined) this.#fail(refused.error, refused.setup)
+    else if (this.#setup === undefined) {
       this.#down(error)
       this.#pause(now)
     } else this.#changing ??= { error, until: now + CHANGE_TIME }
@@ -333,19 +339,25 @@ class OpenconnectTunnel implements PacketTunnel {
     if (inVain) this.#cookieTries = 0
     this.#setup = undefined
     if (this.#service !== undefined) {
-      this.#service.rekeyAt = now + REKEY_RETRY
+      // What was refused is not tried again: a wrong password sent twice may lock the user out.
+      if (needsPerson(error) && setup?.gaveOrAsks === true) this.#refused = { error, setup }
+      this.#service.rekeyAt = this.#refused === undefined ? now + REKEY_RETRY : NEVER
       return
     }
     this.#changing = undefined
-    if (needsPerson(error)) {
-      this.#isUp = false
-      this.#asking = error.asks.length > 0 ? setup : undefined
-      this.#report({ kind: 'failed', error })
-    } else {
+    if (needsPerson(error)) this.#fail(error, setup)
+    else {
       if (this.#isUp) this.#down(error)
       else this.#report({ kind: 'trying', error })
       this.#pause(now)
     }
+  }
+
+  /** Nothing more happens until a person does something. */
+  #fail(error: PvpnError, setup: Setup | undefined): void {
+    this.#isUp = false
+    this.#asking = error.asks.length > 0 ? setup : undefined
+    this.#report({ kind: 'failed', error })
   }
 
   #pause(now: Millis): void {
