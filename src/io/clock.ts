@@ -8,9 +8,17 @@ const LONGEST = 2 ** 31 - 1
 export const systemClock: Clock = {
   now: () => performance.now(),
   at(when, run) {
-    // setTimeout counts whole milliseconds and rounds down: without the ceiling it would fire early.
-    const delay = Math.min(Math.max(Math.ceil(when - performance.now()), 0), LONGEST)
-    const timer = setTimeout(run, delay)
+    let timer: NodeJS.Timeout
+    const wait = () => {
+      const left = when - performance.now()
+      // setTimeout counts the ticks of a clock of whole milliseconds: it can fire up to one early.
+      timer = setTimeout(fire, Math.min(Math.max(Math.ceil(left), 0), LONGEST))
+    }
+    const fire = () => {
+      if (performance.now() < when) wait()
+      else run()
+    }
+    wait()
     return () => clearTimeout(timer)
   },
 }

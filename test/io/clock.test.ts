@@ -13,6 +13,20 @@ t.test('clock runs at the time or after it, never before', async (t) => {
   }
 })
 
+t.test('clock is never early by the part of a millisecond', async (t) => {
+  let early = 0
+  for (let n = 0; n < 200; n++) {
+    const when = systemClock.now() + 0.4
+    await new Promise<void>((resolve) => {
+      systemClock.at(when, () => {
+        if (systemClock.now() < when) early++
+        resolve()
+      })
+    })
+  }
+  t.equal(early, 0)
+})
+
 t.test('clock runs what lies in the past, but not inside the call', async (t) => {
   let ran = false
   systemClock.at(systemClock.now() - 1000, () => {
