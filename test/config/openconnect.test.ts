@@ -76,7 +76,7 @@ t.test('mistakes', async (t) => {
     ['username: ann', /"url" is missing/],
     ['url: http://vpn.example', /must be https: a VPN without TLS is none/],
     ["url: 'https://u:p@vpn.example'", /: no user in the url: use "username" and "password_file"$/],
-    ['url: ftp://vpn.example', /is not HOST:PORT|is not an https URL/],
+    ['url: ftp://vpn.example', /"ftp:\/\/vpn.example" is not an https URL/],
     ["url: 'https://vpn.example:0'", /not HOST:PORT with a port/],
     ['url: vpn.example, server_pin: sha256:xx', /is not pin-sha256: and 44 characters/],
     ['url: vpn.example, dtls: true', /the native client carries packets over TLS only/],
@@ -91,7 +91,7 @@ t.test('mistakes', async (t) => {
     ['url: vpn.example, certificate: gone', /gone does not exist/],
     ['url: vpn.example, ca: junk', /junk has no certificate in it \(PEM\)/],
     ['url: vpn.example, key: me.key', /"key" needs a "certificate"/],
-    ['url: vpn.example, form: { "a b": c }', /is not the name of a form's field/],
+    ['url: vpn.example, form: { "a b": c }', /must hold names of a form's fields, not "a b"/],
     [
       'url: vpn.example, form: { code: x, code_file: y }',
       /give only one of "code" and "code_file"/,

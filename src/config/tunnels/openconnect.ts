@@ -131,6 +131,9 @@ function parseUrl(value: string, complain: Complain): OpenconnectOptions['place'
   // What stands before an @ may be a secret: such a value is not repeated.
   if (value.includes('@')) return complain('no user in the url: use "username" and "password_file"')
   if (/^http:/i.test(value)) return complain('must be https: a VPN without TLS is none')
+  if (/^(?!https:)[a-z][a-z0-9+.-]*:\/\//i.test(value)) {
+    return complain(`${quote(value)} is not an https URL (https://vpn.example)`)
+  }
   const found = /^([^/?#\s]+)(\/[!-~]*)?$/.exec(value.replace(/^https:\/\//i, ''))
   if (found === null) return complain(`${quote(value)} is not an https URL (https://vpn.example)`)
   const [, authority = '', path = '/'] = found
@@ -151,7 +154,7 @@ function formSpec(): Spec<Fields<Shape>> {
       const places = new Map<string, ReturnType<typeof reader.place>>()
       for (const entry of found) {
         if (!/^[A-Za-z_][\w.-]{0,63}$/.test(entry.key)) {
-          reader.problem(entry.place, "is not the name of a form's field")
+          reader.problem(entry.place, `must hold names of a form's fields, not ${quote(entry.key)}`)
           continue
         }
         places.set(entry.key, reader.place(entry.node))
