@@ -17,7 +17,7 @@ t.test('config/pvpn.schema.json is what `npm run schema` writes', async (t) => {
 t.test('the example passes check', async (t) => {
   const { problems, options } = await loadConfig(EXAMPLE, { secrets: true })
   t.strictSame(problems, [])
-  t.equal(options?.environments.length, 4)
+  t.equal(options?.environments.length, 5)
 })
 
 t.test('the schema takes the example and refuses mistakes', async (t) => {
