@@ -208,6 +208,8 @@ export interface SshKeyOptions {
   readonly text: string
   /** Of an encrypted one. */
   readonly password?: string
+  /** It is encrypted; without a password a person is asked for it. */
+  readonly locked?: boolean
 }
 
 /** One server on the way; the last one is the tunnel's. */

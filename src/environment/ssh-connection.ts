@@ -14,6 +14,7 @@ import {
 } from '../tunnel/ssh/host-key.js'
 import { type HostNames, knownKeyTypes } from '../tunnel/ssh/known-hosts.js'
 import { SSH_OUTPUT_HIGH, SSH_OUTPUT_MOST } from '../tunnel/ssh/limits.js'
+import type { SshAnswers } from './ssh-answers.js'
 import { protocolError, serverGone } from './ssh-errors.js'
 import { SshLogin } from './ssh-login.js'
 
@@ -21,6 +22,7 @@ export interface SshConnectionOptions {
   readonly stream: ByteStream
   readonly hop: SshHopOptions
   readonly keys: readonly SshKey[]
+  readonly answers: SshAnswers
   readonly knownHosts: KnownHostsView
   readonly clock: Clock
 }
@@ -196,7 +198,7 @@ export class SshConnection {
     this.#login = new SshLogin({
       protocol,
       username: hop.username,
-      password: hop.password,
+      answers: this.#o.answers,
       keys,
       where: this.#where,
       onFailed: (error) => this.#fail(error),
@@ -243,6 +245,7 @@ export class SshConnection {
       USERAUTH_SUCCESS: () => {
         if (this.#phase !== 'login' || this.#login?.begun !== true) return this.#broken()
         this.#phase = 'up'
+        this.#o.answers.over()
         this.#opened?.resolve()
         this.#watch()
       },
@@ -370,15 +373,7 @@ export class SshConnection {
   #disconnected(reason: number, text: string): void {
     const words = text.replace(/[^\x20-\x7e]/g, ' ').slice(0, 200)
     if (this.#phase === 'login' && (reason === NO_MORE_AUTH || /authentication/i.test(words))) {
-      const why = this.#login?.failure ?? ''
-      const hint = 'set key to the one that the server knows, so that not all are tried'
-      this.#fail(
-        new PvpnError(
-          'ERR_AUTH',
-          `auth failed: ${this.#where} has ended the login (${words}): ${why}`,
-          { hint },
-        ),
-      )
+      this.#login?.ended(words)
     } else {
       this.#fail(serverGone(`${this.#where} has ended the connection (${words})`))
     }

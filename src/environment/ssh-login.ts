@@ -1,5 +1,6 @@
 /** Says the steps of a login to the server: who signs, and with which algorithm. */
 import { PvpnError, toPvpnError } from '../core/errors.js'
+import { askFor } from '../core/question.js'
 import type { SshKey } from '../io/ssh-keys.js'
 import type { SshProtocol } from '../io/ssh-protocol.js'
 import {
@@ -7,11 +8,12 @@ import {
   type KeyboardPrompt,
   type LoginStep,
 } from '../tunnel/ssh/authentication.js'
+import type { SshAnswers } from './ssh-answers.js'
 
 export interface SshLoginOptions {
   readonly protocol: SshProtocol
   readonly username: string
-  readonly password: string | undefined
+  readonly answers: SshAnswers
   readonly keys: readonly SshKey[]
   /** The server, for messages. */
   readonly where: string
@@ -31,8 +33,9 @@ export class SshLogin {
     this.#o = options
     this.#machine = new Authentication({
       keys: options.keys.map(({ name }) => name),
-      password: options.password !== undefined,
+      password: options.answers.password !== undefined,
     })
+    options.answers.begin()
   }
 
   /** `server-sig-algs` (RFC 8308): what the server checks signatures with. */
@@ -70,8 +73,9 @@ export class SshLogin {
   }
 
   asked(prompts: readonly KeyboardPrompt[]): void {
-    const answers = this.#machine.answers(prompts, this.#o.password)
-    if (answers === undefined) this.#failed(this.#machine.failure)
+    const { answers: said } = this.#o
+    const answers = this.#machine.answers(prompts, said.password, (all) => said.take(all))
+    if (answers === undefined) this.#failed(this.#machine.failure, false)
     else this.#o.protocol.authInfoRes(answers)
   }
 
@@ -79,12 +83,13 @@ export class SshLogin {
     this.#failed('the password has expired: change it by logging in with ssh')
   }
 
-  get failure(): string {
-    return this.#machine.failure
+  /** The server has ended the login with these words. */
+  ended(words: string): void {
+    this.#failed(`the server has ended the login (${words}): ${this.#machine.failure}`)
   }
 
   #take(step: LoginStep): void {
-    const { protocol, username, password = '', keys } = this.#o
+    const { protocol, username, answers, keys } = this.#o
     switch (step.kind) {
       case 'none':
         protocol.authNone(username)
@@ -101,7 +106,7 @@ export class SshLogin {
         protocol.authKeyboard(username)
         break
       case 'password':
-        protocol.authPassword(username, password)
+        protocol.authPassword(username, answers.password ?? '')
         break
       case 'failed':
         this.#failed(step.why)
@@ -120,9 +125,17 @@ export class SshLogin {
       : { algorithm: 'rsa-sha2-256', hash: 'sha256' }
   }
 
-  #failed(why: string): void {
-    const { where, username, onFailed } = this.#o
+  /** `refused`: the server has seen, and not taken, what there was. */
+  #failed(why: string, refused = true): void {
+    const { where, username, onFailed, answers } = this.#o
     const text = `auth failed: ${username}@${where}: ${why}`
+    const { wanted, passwordGiven } = this.#machine
+    const asks = answers.asks(wanted, refused, passwordGiven)
+    answers.over()
+    if (asks !== undefined) {
+      onFailed(askFor(answers.who, asks, text))
+      return
+    }
     onFailed(
       new PvpnError('ERR_AUTH', text, {
         hint: 'check user name, key and password in the configuration',

@@ -2,7 +2,8 @@
 import type { CallOptions } from '../core/environment.js'
 import { PvpnError, toPvpnError } from '../core/errors.js'
 import { formatHostPort } from '../core/ip.js'
-import type { SshHopOptions, SshOptions } from '../core/options.js'
+import type { SshHopOptions, SshKeyOptions, SshOptions } from '../core/options.js'
+import type { Answers } from '../core/question.js'
 import type { ByteStream, StreamListener } from '../core/stream.js'
 import type { StreamTunnel, Underlay } from '../core/stream-tunnel.js'
 import type { Clock, Millis, Target } from '../core/types.js'
@@ -11,6 +12,7 @@ import { agentKeys, fileKey, publicBlob, type SshKey } from '../io/ssh-keys.js'
 import type { KnownHostsView } from '../tunnel/ssh/host-key.js'
 import { parseKnownHosts } from '../tunnel/ssh/known-hosts.js'
 import { MAX_KNOWN_HOSTS_BYTES } from '../tunnel/ssh/limits.js'
+import { SshAnswers } from './ssh-answers.js'
 import { SshConnection } from './ssh-connection.js'
 
 export interface SshTunnelOptions {
@@ -34,13 +36,24 @@ export class SshTunnel implements StreamTunnel {
   /** In the order of the hops; empty while there is no connection. */
   #chain: readonly SshConnection[] = []
   #connecting: Promise<void> | undefined
+  /** By hop. */
+  readonly #answers: readonly SshAnswers[]
   readonly #forwards = new Set<Forward>()
   #closed = false
 
   constructor(options: SshTunnelOptions) {
     this.#o = options
-    const last = options.options.hops.at(-1)
+    const { hops } = options.options
+    this.#answers = hops.map(({ username, host, port, password }, i) => {
+      const prefix = i < hops.length - 1 ? `jump${i + 1}.` : ''
+      return new SshAnswers(`${username}@${formatHostPort(host, port)}`, prefix, password)
+    })
+    const last = hops.at(-1)
     this.endpoint = last === undefined ? '' : formatHostPort(last.host, last.port)
+  }
+
+  answer(answers: Answers): void {
+    for (const hop of this.#answers) hop.answer(answers)
   }
 
   async check({ signal }: CallOptions): Promise<void> {
@@ -108,8 +121,9 @@ export class SshTunnel implements StreamTunnel {
     try {
       for (const [i, hop] of hops.entries()) {
         const jump = i < hops.length - 1 ? `jump host ${formatHostPort(hop.host, hop.port)}: ` : ''
+        const answers = this.#answers[i] as SshAnswers
         chain.push(
-          await this.#hop(hop, chain.at(-1), signal).catch((thrown: unknown) => {
+          await this.#hop(hop, answers, chain.at(-1), signal).catch((thrown: unknown) => {
             throw named(jump, toPvpnError(thrown))
           }),
         )
@@ -133,14 +147,16 @@ export class SshTunnel implements StreamTunnel {
 
   async #hop(
     hop: SshHopOptions,
+    answers: SshAnswers,
     before: SshConnection | undefined,
     signal: AbortSignal | undefined,
   ): Promise<SshConnection> {
     // What is wrong on this side shows before anything is sent.
     const knownHosts = readKnownHosts(hop.knownHosts)
-    const keys = await loadKeys(hop)
+    const keys = await loadKeys(hop, answers)
     const stream = await this.#reach(hop, before, signal)
-    return await SshConnection.open({ stream, hop, keys, knownHosts, clock: this.#o.clock }, signal)
+    const { clock } = this.#o
+    return await SshConnection.open({ stream, hop, keys, answers, knownHosts, clock }, signal)
   }
 
   async #reach(
@@ -169,6 +185,7 @@ function named(jump: string, error: PvpnError): PvpnError {
   if (jump === '' || error.code === 'ERR_ABORTED') return error
   return new PvpnError(error.code, `${jump}${error.message}`, {
     cause: error,
+    asks: error.asks,
     ...(error.hint === undefined ? {} : { hint: error.hint }),
   })
 }
@@ -180,9 +197,21 @@ function readKnownHosts(files: readonly string[]): KnownHostsView {
   return { entries, writeTo: files[0] ?? 'known_hosts' }
 }
 
+/** An encrypted key is opened by the configured password, or else by what a person said. */
+function openKey(key: SshKeyOptions, number: number, answers: SshAnswers): SshKey {
+  if (key.locked !== true || key.password !== undefined) return fileKey(key)
+  const password = answers.keyPassword(number)
+  if (password === undefined) throw answers.askForKey(number, key.file)
+  try {
+    return fileKey({ ...key, password })
+  } catch {
+    throw answers.askForKey(number, key.file)
+  }
+}
+
 /** The agent's keys first, as OpenSSH does; a key that is in both is used by the agent. */
-async function loadKeys(hop: SshHopOptions): Promise<readonly SshKey[]> {
-  const files = hop.keys.map(fileKey)
+async function loadKeys(hop: SshHopOptions, answers: SshAnswers): Promise<readonly SshKey[]> {
+  const files = hop.keys.map((key, i) => openKey(key, i, answers))
   if (hop.agent === undefined) return files
   const allowed = hop.agentKeys?.map(publicBlob)
   const blobs = files.map((key) => key.parsed.getPublicSSH())

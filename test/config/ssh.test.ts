@@ -302,7 +302,7 @@ t.test('fields', async (t) => {
   t.match(await wrong('host: "a b"'), [/is not a host name/])
   t.match(await wrong('host: g, key: nowhere'), [/nowhere does not exist/])
   t.match(await wrong('host: g, key: pw'), [/pw is no private key/])
-  t.match(await wrong('host: g, key: locked'), [/locked is encrypted: give key_password_file/])
+  t.same(await wrong('host: g, key: locked, agent: false'), [], 'its password is asked for')
   t.match(await wrong('host: g, known_hosts: nowhere'), [/nowhere does not exist/])
   t.match(await wrong('host: g, jump: "a b"'), [/is not \[USER@\]HOST/])
   t.match(await wrong('host: g, jump: { port: 22 }'), [/"host" is missing/])

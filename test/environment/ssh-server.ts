@@ -49,6 +49,8 @@ export interface ServerOptions {
   readonly password?: string
   /** Answer to the hidden question of keyboard-interactive. */
   readonly keyboard?: { readonly prompts: readonly string[]; readonly answer: string }
+  /** What is asked after the keyboard's right answer: the code of the moment. */
+  readonly code?: () => string
   /** Methods that are offered; default: what is given above. */
   readonly methods?: readonly string[]
   /** Connects where it is asked to; default: with node:net. */
@@ -85,8 +87,14 @@ export async function startSsh(t: Test, options: ServerOptions = {}): Promise<Te
         const prompts = keyboard.prompts.map((prompt) => ({ prompt, echo: false }))
         ctx.prompt(prompts, (answers) => {
           tried.push(`keyboard:${answers.join()}`)
-          if (answers[0] === keyboard.answer) ctx.accept()
-          else refuse()
+          if (answers[0] !== keyboard.answer) refuse()
+          else if (options.code === undefined) ctx.accept()
+          else
+            ctx.prompt([{ prompt: 'Verification code: ', echo: true }], ([code]) => {
+              tried.push(`code:${code}`)
+              if (code === options.code?.()) ctx.accept()
+              else refuse()
+            })
         })
       } else {
         tried.push(ctx.method)

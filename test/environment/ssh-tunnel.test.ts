@@ -194,6 +194,106 @@ t.test('logins: each kind, in order, and never twice', async (t) => {
   })
 })
 
+t.test('what is missing is asked of a person', async (t) => {
+  const asked = (environment: StreamEnvironment) =>
+    environment.error?.asks.map(({ field, label, secret, once, refused, setting }) =>
+      [field, label, secret && 'secret', once && 'once', refused && 'refused', setting].filter(
+        Boolean,
+      ),
+    )
+  /** The next state after an answer. */
+  const says = async (environment: StreamEnvironment, answers: Record<string, string>) => {
+    environment.answer(answers)
+    await eventually(() => environment.state !== 'starting')
+    return environment.state
+  }
+
+  for (const how of ['password', 'keyboard'] as const) {
+    await t.test(`a password, by ${how}`, async (t) => {
+      const server = await startSsh(
+        t,
+        how === 'password'
+          ? { password: 'horse' }
+          : { keyboard: { prompts: ["ann's Password: "], answer: 'horse' } },
+      )
+      const who = `ann@127.0.0.1:${server.port}`
+      const options = sshOptions({ port: server.port, knownHosts: [knownFile(t, server.known)] })
+      const environment = await started(t, options, 'failed')
+      const field = ['password', `Password of ${who}`, 'secret']
+      t.same(asked(environment), [[...field, 'password']])
+      t.equal(await says(environment, { password: 'mule' }), 'failed')
+      t.same(asked(environment), [[...field, 'refused', 'password']])
+      t.notMatch(environment.error?.message, /mule/)
+      t.equal(await says(environment, { password: 'horse' }), 'up')
+      server.clients.at(-1)?.end()
+      await eventually(() => environment.state === 'down')
+      await eventually(() => environment.state === 'up')
+      const sent = server.tried.filter((way) => way.startsWith(`${how}:`))
+      t.same(sent, [`${how}:mule`, `${how}:horse`, `${how}:horse`], 'kept for reconnects')
+    })
+  }
+
+  await t.test('a code behind the password: used once', async (t) => {
+    let code = '1111'
+    const keyboard = { prompts: ['Password: '], answer: 'horse' }
+    const server = await startSsh(t, { keyboard, code: () => code })
+    const knownHosts = [knownFile(t, server.known)]
+    const options = sshOptions({ port: server.port, knownHosts, password: 'horse' })
+    const environment = await started(t, options, 'failed')
+    const field = ['prompt.0', 'Verification code', 'once']
+    t.same(asked(environment), [field])
+    t.equal(await says(environment, { 'prompt.0': '0000' }), 'failed')
+    t.same(asked(environment), [[...field, 'refused']])
+    t.equal(await says(environment, { 'prompt.0': '1111' }), 'up')
+    code = '2222'
+    server.clients.at(-1)?.end()
+    await eventually(() => environment.state === 'failed')
+    t.same(asked(environment), [field], 'the next login wants the next code')
+    t.same(
+      server.tried.filter((way) => way.startsWith('code:')),
+      ['code:0000', 'code:1111'],
+      'nothing is sent twice',
+    )
+    t.equal(await says(environment, { 'prompt.0': '2222' }), 'up')
+  })
+
+  await t.test('questions before questions come together the next time', async (t) => {
+    const keyboard = { prompts: ['Token: '], answer: '7' }
+    const server = await startSsh(t, { keyboard, code: () => '8' })
+    const options = sshOptions({ port: server.port, knownHosts: [knownFile(t, server.known)] })
+    const environment = await started(t, options, 'failed')
+    t.same(asked(environment), [['prompt.0', 'Token', 'secret', 'once']])
+    t.equal(await says(environment, { 'prompt.0': '7' }), 'failed')
+    t.same(asked(environment), [
+      ['prompt.0', 'Token', 'secret', 'once'],
+      ['prompt.1', 'Verification code', 'once'],
+    ])
+    t.equal(await says(environment, { 'prompt.0': '7', 'prompt.1': '8' }), 'up')
+  })
+
+  await t.test('the password of a key, before anything is sent; of a jump host', async (t) => {
+    const pem = pemKey('open')
+    const gate = await startSsh(t, { keys: [pem.public] })
+    const server = await startSsh(t, { password: 'horse' })
+    const keys = [{ file: 'id_rsa', text: pem.private, locked: true }]
+    const near = sshOptions({ port: gate.port, knownHosts: [knownFile(t, gate.known)], keys }).hops
+    const far = sshOptions({ port: server.port, knownHosts: [knownFile(t, server.known)] }).hops
+    const environment = await started(t, { type: 'ssh', hops: [...near, ...far] }, 'failed')
+    const field = ['jump1.key_password', 'Password of the key id_rsa', 'secret']
+    t.same(asked(environment), [field])
+    t.equal(gate.clients.length, 0)
+    t.equal(await says(environment, { 'jump1.key_password': 'shut' }), 'failed')
+    t.same(asked(environment), [[...field, 'refused']])
+    t.equal(await says(environment, { 'jump1.key_password': 'open' }), 'failed')
+    t.match(asked(environment), [['password', /^Password of ann@/]])
+    t.equal(await says(environment, { password: 'horse' }), 'up')
+    t.notOk(
+      gate.tried.some((way) => way.includes('horse')),
+      'the jump host does not get it',
+    )
+  })
+})
+
 t.test('host keys', async (t) => {
   const [known, other] = [keyPair(), keyPair('ecdsa')]
   const server = await startSsh(t, { hostKeys: [other, known], keys: [key.public] })

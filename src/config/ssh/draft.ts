@@ -76,6 +76,7 @@ export function draftHop(
       keys: keys.map(({ file, text, locked }) => ({
         file,
         text,
+        ...(locked ? { locked } : {}),
         ...(locked && keyPassword !== undefined ? { password: keyPassword } : {}),
       })),
       ...(agent === undefined ? {} : { agent }),
@@ -113,10 +114,10 @@ function readKeys(plan: HopPlan, secrets: HopSecrets, context: Context, at: Plac
       report.warning(place ?? at, `others can read the key ${shown}: chmod 600 ${shown}`)
     }
     const locked = isLocked(text)
-    if (!locked || secrets.keyPassword !== undefined) {
+    // Without its password an agent may have it; else it is asked for, unless nobody has named the key.
+    const asked = plan.agent === undefined && guessed !== true
+    if (!locked || secrets.keyPassword !== undefined || asked) {
       found.keys.push({ file: shown, text, locked })
-    } else if (plan.agent === undefined) {
-      complain('is encrypted: give key_password_file or key_password_command, or use an agent')
     }
   }
   return found

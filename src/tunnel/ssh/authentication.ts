@@ -31,8 +31,8 @@ export class Authentication {
   #rounds = 0
   /** What the server still takes. */
   #methods: readonly string[] = []
-  /** The last question that nobody can answer. */
-  #question: string | undefined
+  /** The last questions that nothing here answers. */
+  #open: readonly KeyboardPrompt[] = []
 
   constructor(means: LoginMeans) {
     this.#means = means
@@ -54,7 +54,9 @@ export class Authentication {
       return { kind: 'key', key: this.#nextKey++ }
     }
     const unused = password && !this.#passwordGiven
-    if (methods.includes('keyboard-interactive') && unused && !this.#keyboardTried) {
+    // What it asks is known only then; a person may have the answer.
+    const asks = methods.includes('keyboard-interactive') && !this.#keyboardTried
+    if (asks && (unused || !password || partial)) {
       this.#keyboardTried = true
       return { kind: 'keyboard' }
     }
@@ -65,21 +67,41 @@ export class Authentication {
     return this.#failed()
   }
 
-  /** Answers to keyboard-interactive: the password to the one hidden question. Undefined: the login is given up. */
+  /**
+   * Answers to keyboard-interactive: the password to the one hidden question that is not for a code,
+   * else what `typed` finds. Undefined: the login is given up.
+   */
   answers(
     prompts: readonly KeyboardPrompt[],
     password: string | undefined,
+    typed: (prompts: readonly KeyboardPrompt[]) => readonly string[] | undefined = () => undefined,
   ): readonly string[] | undefined {
     if (++this.#rounds > MAX_SSH_AUTH_ROUNDS) return undefined
     if (prompts.length === 0) return []
     const [prompt] = prompts
     const askable = prompts.length === 1 && prompt !== undefined && !prompt.echo
-    if (askable && password !== undefined && !this.#passwordGiven) {
+    if (askable && !CODE.test(prompt.text) && password !== undefined && !this.#passwordGiven) {
       this.#passwordGiven = true
       return [password]
     }
-    this.#question = prompts.map(({ text }) => plain(text)).join(', ')
-    return undefined
+    const answers = typed(prompts)
+    if (answers === undefined) this.#open = prompts
+    return answers
+  }
+
+  /** What a person would have to say; after `failed`. */
+  get wanted(): { readonly password: boolean; readonly prompts: readonly KeyboardPrompt[] } {
+    const [prompt] = this.#open
+    const hidden = this.#open.length === 1 && prompt !== undefined && !prompt.echo
+    const named = hidden && /pass(word|phrase)/i.test(prompt.text) && !CODE.test(prompt.text)
+    if (named && !this.#means.password) return { password: true, prompts: [] }
+    if (this.#open.length > 0) return { password: false, prompts: this.#open }
+    const password = !this.#means.password && this.#methods.includes('password')
+    return { password, prompts: [] }
+  }
+
+  get passwordGiven(): boolean {
+    return this.#passwordGiven
   }
 
   /** In words, for when the server ends the connection in the middle. */
@@ -94,9 +116,9 @@ export class Authentication {
       ...(this.#passwordGiven ? ['the password'] : []),
     ]
     const takes = this.#methods.length === 0 ? 'nothing more' : plain(this.#methods.join(', '))
-    const question = this.#question
-    if (question !== undefined) {
-      return { kind: 'failed', why: `the server asks "${question}", which nothing here answers` }
+    if (this.wanted.prompts.length > 0) {
+      const question = this.#open.map(({ text }) => plain(text)).join(', ')
+      return { kind: 'failed', why: `the server asks "${question}"` }
     }
     return {
       kind: 'failed',
@@ -107,6 +129,9 @@ export class Authentication {
     }
   }
 }
+
+/** Questions of this kind are never given the password. */
+const CODE = /code|token|one.?time|otp\b|\bpin\b/i
 
 /** A stranger's text for messages. */
 function plain(text: string): string {
