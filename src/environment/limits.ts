@@ -20,6 +20,8 @@ export const STREAM_CHECK_INTERVAL = 30_000
 export const STREAM_RETRY_FIRST = 500
 /** The longest of these waits, in milliseconds. */
 export const STREAM_RETRY_MOST = 30_000
+/** Milliseconds after a failed try before a program's wish brings the next one about. */
+export const STREAM_RETRY_ASKED = 1_000
 
 /** Connections through one stream tunnel that are open or being opened; more are refused with ERR_LIMIT. */
 export const MAX_TUNNEL_STREAMS = 4096

@@ -18,6 +18,7 @@ import { dialHappyEyeballs } from './happy-eyeballs.js'
 import {
   MAX_TUNNEL_STREAMS,
   STREAM_CHECK_INTERVAL,
+  STREAM_RETRY_ASKED,
   STREAM_RETRY_FIRST,
   STREAM_RETRY_MOST,
 } from './limits.js'
@@ -55,6 +56,9 @@ export class StreamEnvironment implements ManagedEnvironment {
   #checking: AbortController | undefined
   #cancelTimer: (() => void) | undefined
   #retry: Millis = STREAM_RETRY_FIRST
+  /** When the timer looks again; undefined: a look is on, or none is meant to come. */
+  #nextCheck: Millis | undefined
+  #lastFailure: Millis = 0
   #lastCheck: Millis | undefined
 
   constructor(options: StreamEnvironmentOptions) {
@@ -114,6 +118,7 @@ export class StreamEnvironment implements ManagedEnvironment {
     this.#states.stopped()
     this.#checking?.abort()
     this.#cancelTimer?.()
+    this.#nextCheck = undefined
     this.#resolver.close()
     this.#endStreams()
     this.#o.tunnel.close()
@@ -228,12 +233,23 @@ export class StreamEnvironment implements ManagedEnvironment {
   }
 
   #requireUp(): void {
-    if (this.state !== 'up') throw this.#states.refusal(this.name)
+    if (this.state === 'up') return
+    this.#checkSooner()
+    throw this.#states.refusal(this.name)
+  }
+
+  /** Somebody wants it: after a long outage the next look may be half a minute away. */
+  #checkSooner(): void {
+    const { clock } = this.#o
+    const next = Math.max(clock.now(), this.#lastFailure + STREAM_RETRY_ASKED)
+    if (this.#nextCheck === undefined || this.#nextCheck <= next) return
+    this.#checkIn(next - clock.now())
   }
 
   #check(): void {
     if (this.#checking !== undefined || this.state === 'stopped') return
     this.#cancelTimer?.()
+    this.#nextCheck = undefined
     const { clock, connectTimeout, tunnel } = this.#o
     const abort = new AbortController()
     this.#checking = abort
@@ -280,6 +296,7 @@ export class StreamEnvironment implements ManagedEnvironment {
     this.#resolver.configure(undefined)
     if (error.code === 'ERR_AUTH' || error.code === 'ERR_CONFIG') {
       this.#cancelTimer?.()
+      this.#nextCheck = undefined
       this.#states.failed(error)
       logger.error({ code: error.code }, error.message)
       this.#endStreams()
@@ -288,6 +305,7 @@ export class StreamEnvironment implements ManagedEnvironment {
     if (this.state === 'up') this.#states.down(error)
     else this.#states.trying(error)
     logger.warn({ code: error.code }, error.message)
+    this.#lastFailure = this.#o.clock.now()
     this.#checkIn(this.#retry)
     this.#retry = Math.min(this.#retry * 2, STREAM_RETRY_MOST)
   }
@@ -295,7 +313,8 @@ export class StreamEnvironment implements ManagedEnvironment {
   #checkIn(delay: Millis): void {
     const { clock } = this.#o
     this.#cancelTimer?.()
-    this.#cancelTimer = clock.at(clock.now() + delay, () => this.#check())
+    this.#nextCheck = clock.now() + delay
+    this.#cancelTimer = clock.at(this.#nextCheck, () => this.#check())
   }
 
   #endStreams(): void {
