@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { LabGateway, PVPN, unprivileged } from '../support/lab-gateway.js'
 import { eventually, labSkip, type Namespace } from '../support/namespace.js'
+import { Pki } from '../support/pki.js'
 import { LAB_PROGRAMS, SITES, VpnLab, WEB } from '../support/vpn-lab.js'
 
 const skip = labSkip(...LAB_PROGRAMS, 'microsocks', 'tinyproxy', 'danted', 'squid')
@@ -26,6 +27,8 @@ environments:
     listen: 127.0.0.1:1084
   outer: { tunnel: { type: socks5, server: '${OUTER}:1080' }, listen: 127.0.0.1:1085 }
   squid: { tunnel: { type: http, server: '${OUTER}:3128' }, listen: 127.0.0.1:1086 }
+  tls: { tunnel: { type: http, server: '${OUTER}:3129', tls: true, ca: ca.pem, server_name: proxy.example }, listen: 127.0.0.1:1087 }
+  other: { tunnel: { type: http, server: '${OUTER}:3129', tls: true, ca: ca.pem, server_name: other.example }, listen: 127.0.0.1:1088, start: on-demand }
 `
 
 const DANTE = `logoutput: stderr
@@ -40,6 +43,7 @@ socks pass { from: 0.0.0.0/0 to: 0.0.0.0/0 }
 `
 
 const SQUID = (folder: string) => `http_port ${OUTER}:3128
+https_port ${OUTER}:3129 tls-cert=${folder}/proxy.crt tls-key=${folder}/proxy.key
 pid_filename none
 coredump_dir ${folder}
 cache deny all
@@ -85,9 +89,14 @@ t.test('chains of environments', { skip, timeout: 240_000 }, async (t) => {
   office.spawn(['microsocks', '-i', PROXY, '-p', '1080', '-u', 'ann', '-P', 'right-horse'], quiet)
   office.spawn(['tinyproxy', '-d', '-c', place('tinyproxy.conf', TINYPROXY)], quiet)
   lab.router.spawn(['danted', '-f', place('danted.conf', DANTE)], quiet)
+  const pki = new Pki()
+  t.teardown(() => pki.remove())
+  const proxy = pki.issue('proxy.example')
+  place('proxy.crt', proxy.certificate)
+  place('proxy.key', proxy.key)
   lab.router.spawn(['squid', '-N', '-f', place('squid.conf', SQUID(lab.folder))], quiet)
   for (const port of [1080, 8888]) await listens(office, port)
-  for (const port of [1080, 3128]) await listens(lab.router, port)
+  for (const port of [1080, 3128, 3129]) await listens(lab.router, port)
   // Whatever goes to the site from the client itself is counted: there must be nothing.
   await lab.client.check(['nft', '-f', '-'], {
     input: `add table inet watch
@@ -99,6 +108,7 @@ t.test('chains of environments', { skip, timeout: 240_000 }, async (t) => {
 
   const gateway = new LabGateway(lab, configuration('office'))
   gateway.write('pw', 'right-horse\n')
+  gateway.write('ca.pem', pki.ca)
   const file = readFileSync(lab.files.office, 'utf8')
   gateway.write(
     'office.conf',
@@ -154,6 +164,13 @@ t.test('chains of environments', { skip, timeout: 240_000 }, async (t) => {
     t.match(await get(1086, 'http://192.168.13.10:443/'), /curl: \(97\)/)
     t.match(await get(1086, 'http://nowhere.example:443/'), /curl: \(97\)/)
     t.equal((await gateway.environment('squid')).state, 'up')
+  })
+
+  await t.test('TLS to squid, whose certificate must name it', async (t) => {
+    t.match(await get(1087, 'http://192.168.13.10/'), /^local-13 /)
+    t.equal((await gateway.environment('tls')).state, 'up')
+    t.match(await get(1088, `http://${WEB}/`), /curl: \(97\)/)
+    t.match((await gateway.environment('other')).error?.message, /certificate|other\.example/)
   })
 
   await t.test('the lower one stops and comes back', { timeout: 120_000 }, async (t) => {
