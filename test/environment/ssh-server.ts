@@ -16,8 +16,12 @@ export interface Pair {
 export function keyPair(type: 'ed25519' | 'rsa' | 'ecdsa' = 'ed25519', passphrase?: string): Pair {
   const locked = passphrase === undefined ? {} : { passphrase, cipher: 'aes256-ctr' }
   const bits = type === 'rsa' ? { bits: 2048 } : type === 'ecdsa' ? { bits: 256 } : {}
-  const pair = utils.generateKeyPairSync(type as 'ed25519', { ...bits, ...locked } as object)
-  return { private: pair.private, public: pair.public.trim() }
+  // One in 256 of its Ed25519 keys lacks a byte, and nothing reads it.
+  for (;;) {
+    const pair = utils.generateKeyPairSync(type as 'ed25519', { ...bits, ...locked } as object)
+    if (utils.parseKey(pair.private, passphrase) instanceof Error) continue
+    return { private: pair.private, public: pair.public.trim() }
+  }
 }
 
 /** A key as OpenSSL writes it, PKCS#8 or PKCS#1 in PEM. */

@@ -41,6 +41,39 @@ t.test('a password is given away once', async (t) => {
   )
 })
 
+t.test('what a person would have to say', async (t) => {
+  const hidden = (text: string) => [{ text, echo: false }]
+  const code = new Authentication({ keys: [], password: true })
+  code.first()
+  for (const text of ['Verification code: ', 'One-time password: ', 'Token:', 'PIN:', 'OTP: ']) {
+    t.equal(code.answers(hidden(text), 'pw'), undefined, `the password is not for "${text}"`)
+    t.same(code.wanted, { password: false, prompts: hidden(text) })
+  }
+  t.same(
+    code.answers(hidden('Token:'), 'pw', (all) => all.map(({ text }) => `for ${text}`)),
+    ['for Token:'],
+  )
+  t.same(code.answers(hidden('Password:'), 'pw'), ['pw'])
+
+  const nothing = new Authentication({ keys: [], password: false })
+  nothing.first()
+  t.same(nothing.refused(ALL, false), { kind: 'keyboard' })
+  t.equal(nothing.answers(hidden('Password: '), undefined), undefined)
+  t.same(nothing.wanted, { password: true, prompts: [] })
+  const two = [...hidden('Password: '), { text: 'Where? ', echo: true }]
+  t.equal(nothing.answers(two, undefined), undefined)
+  t.same(nothing.wanted, { password: false, prompts: two })
+
+  const plain = new Authentication({ keys: [], password: false })
+  plain.first()
+  t.match(plain.refused(['password'], false), { kind: 'failed' })
+  t.same(plain.wanted, { password: true, prompts: [] })
+  const none = new Authentication({ keys: [], password: false })
+  none.first()
+  none.refused(['publickey'], false)
+  t.same(none.wanted, { password: false, prompts: [] })
+})
+
 t.test('a server without end', async (t) => {
   const login = new Authentication({ keys: [], password: true })
   login.first()
