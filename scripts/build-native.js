@@ -1,6 +1,7 @@
 /**
  * Builds the optional addon native/accel into build/native/accel.node, the wrapper native/wrap into
- * build/native/pvpn-wrap, and its library native/preload into build/native/libpvpn-preload.so. Plain JavaScript and without
+ * build/native/pvpn-wrap, its library native/preload into build/native/libpvpn-preload.so, and native/relay (the script of
+ * `openconnect --script-tun`) into build/native/pvpn-tun-relay. Plain JavaScript and without
  * node-gyp: it runs in `npm ci`, before anything is compiled and where no headers can be downloaded.
  * Never fails an installation: without a compiler it prints one line and ends with status 0.
  *
@@ -49,6 +50,13 @@ const PRELOAD = {
   file: sanitize ? 'libpvpn-preload-sanitized.so' : 'libpvpn-preload.so',
   // It defines what the C library's headers would replace by checked variants.
   flags: ['-fPIC', '-shared', '-fvisibility=hidden', '-U_FORTIFY_SOURCE'],
+}
+
+const RELAY = {
+  what: 'the relay of engine: openconnect',
+  folder: 'native/relay',
+  file: sanitize ? 'pvpn-tun-relay-sanitized' : 'pvpn-tun-relay',
+  flags: WRAP.flags,
 }
 
 const COMMON = [
@@ -198,3 +206,4 @@ function skip(reason) {
 main()
 buildC(WRAP)
 buildC(PRELOAD)
+buildC(RELAY)

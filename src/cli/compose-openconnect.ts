@@ -6,7 +6,9 @@ import { systemClock } from '../io/clock.js'
 import { systemRandom } from '../io/random.js'
 import { SecureSocket } from '../io/secure-socket.js'
 import { secureContextOf } from '../io/secure-tls.js'
+import { ProgramSocket } from '../io/tunnel-program.js'
 import { createStack } from '../stack/stack.js'
+import { EngineTunnel } from '../tunnel/openconnect/engine-tunnel.js'
 import { FRAME_HEADER_SIZE, FrameSplitter, isDataFrame } from '../tunnel/openconnect/frame.js'
 import { OC_FRAME_BYTES } from '../tunnel/openconnect/limits.js'
 import { createOpenconnect } from '../tunnel/openconnect/tunnel.js'
@@ -17,9 +19,33 @@ import { underlayOf } from './compose-underlay.js'
 const DIAL_TIMEOUT = 120_000
 
 export async function openconnectEnvironment(
-  { options, logger, onState }: ComposeOptions,
+  compose: ComposeOptions,
   tunnel: OpenconnectOptions,
 ): Promise<ManagedEnvironment> {
+  const { options, logger, onState } = compose
+  const underlay = underlayOf(options)
+  return new PacketEnvironment({
+    name: options.name,
+    tunnelType: tunnel.type,
+    dns: options.dns,
+    connectTimeout: options.connectTimeout,
+    stack: createStack({ random: systemRandom }),
+    ...(tunnel.engine === 'native' ? nativeParts(compose, tunnel) : engineParts(tunnel)),
+    resolveEndpoint: (host) => underlay.lookup(host),
+    clock: systemClock,
+    random: systemRandom,
+    logger,
+    soon: setImmediate,
+    onState,
+  })
+}
+
+function engineParts(tunnel: OpenconnectOptions) {
+  const socket = new ProgramSocket()
+  return { socket, tunnel: new EngineTunnel(tunnel, socket) }
+}
+
+function nativeParts({ options }: ComposeOptions, tunnel: OpenconnectOptions) {
   const underlay = underlayOf(options)
   const socket = new SecureSocket({
     tls: tunnel.tls,
@@ -34,19 +60,5 @@ export async function openconnectEnvironment(
     outlives: isDataFrame,
     packetSize: FRAME_HEADER_SIZE + OC_FRAME_BYTES,
   })
-  return new PacketEnvironment({
-    name: options.name,
-    tunnelType: tunnel.type,
-    dns: options.dns,
-    connectTimeout: options.connectTimeout,
-    tunnel: createOpenconnect(tunnel, { carrier: socket }),
-    stack: createStack({ random: systemRandom }),
-    socket,
-    resolveEndpoint: (host) => underlay.lookup(host),
-    clock: systemClock,
-    random: systemRandom,
-    logger,
-    soon: setImmediate,
-    onState,
-  })
+  return { socket, tunnel: createOpenconnect(tunnel, { carrier: socket }) }
 }

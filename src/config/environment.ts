@@ -55,6 +55,8 @@ export interface EnvironmentDraft {
   readonly place: Place
   readonly claims: readonly Claim[]
   readonly through: Located<string> | undefined
+  /** Why it can not go through another environment. */
+  readonly notThrough: string | undefined
   readonly udpPort: TunnelDraft['udpPort']
   /** The tunnel's type, for messages. */
   readonly type: string
@@ -101,6 +103,7 @@ export function readEnvironment(
     type: values.tunnel?.type ?? '',
     carriesUdp: values.tunnel?.draft.carriesUdp !== false,
     needsUdp: values.tunnel?.draft.needsUdp === true,
+    notThrough: values.tunnel?.draft.notThrough,
     udpPort: values.tunnel?.draft.udpPort,
     direct: values.tunnel?.draft.direct === true,
     finish: (anyUdpPort) => {

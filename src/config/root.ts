@@ -110,8 +110,12 @@ function knownNames(environments: readonly EnvironmentDraft[], context: Context)
 /** Reports `through` that names nothing, comes back to where it began, or can not carry what is needed. */
 function checkThrough(environments: readonly EnvironmentDraft[], context: Context): void {
   const byName = new Map(environments.map((draft) => [draft.name, draft]))
-  for (const { name, through, direct, type, needsUdp } of environments) {
+  for (const { name, through, direct, notThrough, type, needsUdp } of environments) {
     if (through === undefined) continue
+    if (notThrough !== undefined) {
+      context.report.problem(through.place, notThrough)
+      continue
+    }
     if (!byName.has(through.value)) {
       const hint = didYouMean(through.value, byName.keys())
       const words = `unknown environment ${quote(through.value)}${hint}`

@@ -155,6 +155,8 @@ export interface OpenconnectTlsOptions {
   readonly keyPassword?: string
   /** SHA-256 of the server's SubjectPublicKeyInfo, base64; without `ca` it replaces the checks of chain and name. */
   readonly pin?: string
+  /** Where these stand, by whole paths: for another program. */
+  readonly files?: { readonly ca?: string; readonly certificate?: string; readonly key?: string }
 }
 
 /** Protocols of SSL-VPN, by openconnect's names. The native client speaks the first. */

@@ -69,3 +69,12 @@ export const RELEASE_SHARE = 0.05
 export const RELEASE_QUIET = 0.02
 /** Bytes of a heap in use above which memory is left to V8: collecting all of it would hold the process up. */
 export const RELEASE_HEAP_MOST = 134_217_728
+
+/** Bytes of what a tunnel's program tells of its link; more ends it. */
+export const PROGRAM_VARIABLES = 65_536
+/** Bytes kept of what a tunnel's program has printed last; the rest is left out. */
+export const PROGRAM_OUTPUT = 8_192
+/** Packets of a tunnel's program handed on at once. */
+export const PROGRAM_SLOTS = 64
+/** Milliseconds until a program that was told to end is killed. */
+export const PROGRAM_END = 3_000

@@ -25,6 +25,7 @@ const TABLE: readonly (readonly [string, 'honoured' | 'ignored' | 'refused', obj
   ['gateway=vpn.example:8443/staff', 'honoured', { url: 'https://vpn.example:8443/staff' }],
   ['gateway=https://vpn.example', 'honoured', { url: 'https://vpn.example' }],
   ['protocol=anyconnect', 'honoured', { protocol: undefined }],
+  ['protocol=gp', 'honoured', { protocol: 'gp', engine: 'openconnect' }],
   ['cacert=', 'ignored'],
   ['authtype=password', 'ignored'],
   ['disable_udp=yes', 'honoured'],
@@ -71,7 +72,7 @@ t.test('mistakes', async (t) => {
   const problems = (more: string) => read(`${BASE}${more}\n`).report.problems.map(formatProblem)
   t.match(problems(''), [/x.nmconnection: there is no "gateway"/])
   t.match(problems('gateway=http://vpn.example'), [/:7:9: .* is not the address of a server/, /./])
-  t.match(problems(`${GATEWAY}protocol=gp`), [/:8:10: "gp" is not supported: anyconnect is/])
+  t.match(problems(`${GATEWAY}protocol=pgp`), [/:8:10: "pgp" is not supported: anyconnect, nc, gp/])
   t.match(problems(`${GATEWAY}cacert=none.pem`), [/:8:8: \/nowhere\/none.pem does not exist/])
   t.match(problems(`${GATEWAY}usercert=a\\nb`), [/control characters/])
 })

@@ -80,9 +80,18 @@ t.test('mistakes', async (t) => {
     ["url: 'https://vpn.example:0'", /not HOST:PORT with a port/],
     ['url: vpn.example, server_pin: sha256:xx', /is not pin-sha256: and 44 characters/],
     ['url: vpn.example, dtls: true', /the native client carries packets over TLS only/],
+    ['url: v.example, engine: openconnect, form: { a: b }', /takes "form" only where everybody/],
     [
-      'url: vpn.example, engine: openconnect',
-      /engine "openconnect" is not supported by this version yet/,
+      'url: v.example, engine: openconnect, certificate: me.pem, key: me.key, key_password: x',
+      /takes "key_password" only where everybody can read it/,
+    ],
+    [
+      `url: v.example, engine: openconnect, ca: ca.pem, server_pin: 'pin-sha256:${'A'.repeat(43)}='`,
+      /the key replaces the checks of chain and name/,
+    ],
+    [
+      'url: v.example, engine: openconnect, through: other',
+      /can go through no other environment: leave "through" out/,
     ],
     ['url: vpn.example, protocol: gp', /"gp" needs engine: openconnect/],
     ['url: vpn.example, protocol: pgp', /is not anyconnect or nc or gp/],

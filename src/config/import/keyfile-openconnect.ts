@@ -1,6 +1,7 @@
 /** NetworkManager's keyfiles for SSL-VPN servers (service-type openconnect) as fields of a tunnel. */
 import { dirname, resolve } from 'node:path'
 import { parseIp } from '../../core/ip.js'
+import { SSL_PROTOCOLS } from '../../core/options.js'
 import { domainName } from '../address.js'
 import type { Directive } from '../directive.js'
 import { readBounded } from '../files.js'
@@ -155,9 +156,13 @@ class Reading {
   }
 
   #protocol(from: KeyfileEntry): void {
-    if (from.value === 'anyconnect') this.#note(from, 'honoured')
-    else {
-      const what = `${quote(from.value)} is not supported: anyconnect is`
+    const { value } = from
+    if (value === 'anyconnect') this.#note(from, 'honoured')
+    else if (SSL_PROTOCOLS.some((known) => known === value)) {
+      this.#fields.engine = 'openconnect'
+      this.#honour(from, 'protocol', value)
+    } else {
+      const what = `${quote(value)} is not supported: ${SSL_PROTOCOLS.join(', ')} are`
       this.report.problem(from.entry.at, what)
     }
   }

@@ -16,6 +16,8 @@ export interface TunnelDraft {
   readonly carriesUdp?: false
   /** The tunnel itself can do nothing without UDP below it. */
   readonly needsUdp?: boolean
+  /** Why it can not go through another environment. */
+  readonly notThrough?: string
   /** UDP port on the host that the tunnel asks for, 0 or absent for any. */
   readonly udpPort?: { readonly port: number; readonly place: Place; readonly needed: boolean }
 }

@@ -28,6 +28,9 @@ import type { TunnelDraft, TunnelType } from './contract.js'
 /** Of the secrets here: needed to start only. */
 const OWNER = 'tunnel'
 
+const NOT_THROUGH =
+  'engine: openconnect runs a program on this machine, whose connection can go through no other environment: leave "through" out'
+
 const PIN = /^pin-sha256:([A-Za-z0-9+/]{43}=)$/
 const CERTIFICATE = '-----BEGIN CERTIFICATE-----'
 
@@ -74,17 +77,13 @@ export const openconnect: TunnelType = {
     const { url, engine = 'native', protocol = 'anyconnect', dtls = false } = own.values
     if (url === undefined && !own.has('url')) report.problem(own.place, '"url" is missing')
     if (engine === 'native') checkNative(own, context)
-    else {
-      report.problem(
-        own.at('engine'),
-        'engine "openconnect" is not supported by this version yet: leave it out for AnyConnect servers',
-      )
-    }
+    else checkEngine(own, context)
     const password = secrets.take(own, 'password', OWNER)
     const keyPassword = secrets.take(own, 'key_password', OWNER)
     const form = readForm(own, context)
     const tls = readTls(own, context)
     return {
+      ...(engine === 'native' ? {} : { notThrough: NOT_THROUGH }),
       finish: () => {
         const finished = form()
         const texts = [password, keyPassword].map((secret) =>
@@ -101,7 +100,11 @@ export const openconnect: TunnelType = {
           ...(password === undefined ? {} : { password: passwordText }),
           ...(authgroup === undefined ? {} : { authgroup }),
           form: finished,
-          tls: { ...tls, ...(keyPassword === undefined ? {} : { keyPassword: keyPasswordText }) },
+          tls: {
+            ...tls,
+            ...(engine === 'native' ? {} : { files: files(own, context) }),
+            ...(keyPassword === undefined ? {} : { keyPassword: keyPasswordText }),
+          },
           engine,
           protocol,
           dtls,
@@ -116,7 +119,7 @@ function checkNative(fields: OpenconnectFields, { report }: Context): void {
   if (protocol !== 'anyconnect') {
     report.problem(
       fields.at('protocol'),
-      `"${protocol}" needs engine: openconnect, which is not supported by this version yet`,
+      `"${protocol}" needs engine: openconnect: the native client speaks anyconnect`,
     )
   }
   if (dtls) {
@@ -125,6 +128,47 @@ function checkNative(fields: OpenconnectFields, { report }: Context): void {
       'the native client carries packets over TLS only: leave "dtls" out',
     )
   }
+}
+
+/** What the program would need as an argument, where everybody on the machine could read it; and what it does otherwise. */
+function checkEngine(fields: OpenconnectFields, { report }: Context): void {
+  const { username, authgroup } = fields.values
+  for (const key of ['key_password', 'key_password_file', 'key_password_command'] as const) {
+    if (!fields.has(key)) continue
+    report.problem(
+      fields.at(key),
+      `the installed openconnect takes "${key.replace(/_(file|command)$/, '')}" only where everybody can read it: use a key without a password`,
+    )
+  }
+  if (fields.has('form')) {
+    report.problem(
+      fields.at('form'),
+      'the installed openconnect takes "form" only where everybody can read it: leave it out, or leave "engine" out for AnyConnect servers',
+    )
+  }
+  if (fields.has('ca') && fields.has('server_pin')) {
+    report.problem(
+      fields.at('server_pin'),
+      'with engine: openconnect the key replaces the checks of chain and name: leave "ca" or "server_pin" out',
+    )
+  }
+  for (const [key, value] of Object.entries({ username, authgroup })) {
+    if (value?.includes('\0') === true) {
+      report.problem(fields.at(key as 'username'), 'a zero character can not be given to a program')
+    }
+  }
+}
+
+/** By whole paths, for the program. */
+function files(
+  { values }: OpenconnectFields,
+  { folder }: Context,
+): NonNullable<OpenconnectTlsOptions['files']> {
+  const { ca, certificate, key } = values
+  const named = Object.entries({ ca, certificate, key })
+  return Object.fromEntries(
+    named.flatMap(([name, path]) => (path === undefined ? [] : [[name, resolve(folder, path)]])),
+  )
 }
 
 function parseUrl(value: string, complain: Complain): OpenconnectOptions['place'] | undefined {
