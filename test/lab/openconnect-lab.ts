@@ -72,12 +72,7 @@ export class OpenconnectLab {
 
   static async create(): Promise<OpenconnectLab> {
     const lab = await VpnLab.create()
-    const { site } = lab.sites
-    lab.wireguard.get('site')?.kill('SIGKILL')
-    const gone = await eventually(
-      async () => (await site.run(['ip', 'link', 'show', 'wg0'])).code !== 0,
-    )
-    if (!gone) throw new Error('the WireGuard of the second site stays')
+    await lab.endWireguard('site')
     return new OpenconnectLab(lab)
   }
 

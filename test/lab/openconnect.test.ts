@@ -28,16 +28,7 @@ t.test('an SSL-VPN beside WireGuard', { skip, timeout: 300_000 }, async (t) => {
     await gateway.pvpn('restart', 'site')
   }
   const says = async (t: Test, state: string, words: RegExp) => {
-    let seen = ''
-    const found = await eventually(
-      async () => {
-        const { state: now, error } = await gateway.environment('site')
-        seen = `${now}: ${error?.message}`
-        return now === state && words.test(error?.message ?? '')
-      },
-      25_000,
-      200,
-    )
+    const { found, seen } = await gateway.says('site', state, words)
     t.ok(found, `${words}: ${seen}`)
     t.equal((await gateway.environment('office')).state, 'up', 'the other one goes on')
   }

@@ -1,6 +1,6 @@
 /** OpenVPN refused: every reason has its words in status, and nothing else is disturbed. */
 import t from 'tap'
-import { eventually, labSkip } from '../support/namespace.js'
+import { labSkip } from '../support/namespace.js'
 import { WEB } from '../support/vpn-lab.js'
 import { CONFIGURATION, OPENVPN_PROGRAMS, OpenvpnLab, SERVER_ADDRESS } from './openvpn-lab.js'
 
@@ -39,16 +39,7 @@ t.test('refusals have the right words', { skip, timeout: 300_000 }, async (t) =>
     await gateway.pvpn('restart', 'site')
   }
   const says = async (t: Checks, state: string, words: RegExp) => {
-    let seen = ''
-    const found = await eventually(
-      async () => {
-        const { state: now, error } = await gateway.environment('site')
-        seen = `${now}: ${error?.message}`
-        return now === state && words.test(error?.message ?? '')
-      },
-      25_000,
-      200,
-    )
+    const { found, seen } = await gateway.says('site', state, words)
     t.ok(found, `${words}: ${seen}`)
     t.equal((await gateway.environment('office')).state, 'up', 'the other one goes on')
   }

@@ -137,6 +137,25 @@ export class LabGateway {
     return await this.client.run(argv, { timeout: 90_000 })
   }
 
+  /** Waits up to 25 s for this state with such an error; what was seen last is for the message of a test. */
+  async says(
+    name: string,
+    state: string,
+    words: RegExp,
+  ): Promise<{ readonly found: boolean; readonly seen: string }> {
+    let seen = ''
+    const found = await eventually(
+      async () => {
+        const { state: now, error } = await this.environment(name)
+        seen = `${now}: ${error?.message}`
+        return now === state && words.test(error?.message ?? '')
+      },
+      25_000,
+      200,
+    )
+    return { found, seen }
+  }
+
   /** Waits for an environment's state. */
   async reaches(name: string, state: string, milliseconds: number): Promise<boolean> {
     return await eventually(

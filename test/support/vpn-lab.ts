@@ -75,6 +75,15 @@ export class VpnLab {
     return lab
   }
 
+  /** Ends a site's WireGuard, so that another tunnel's server can take its place. */
+  async endWireguard(name: SiteName): Promise<void> {
+    this.wireguard.get(name)?.kill('SIGKILL')
+    const gone = await eventually(
+      async () => (await this.sites[name].run(['ip', 'link', 'show', 'wg0'])).code !== 0,
+    )
+    if (!gone) throw new Error(`the WireGuard of ${name} stays`)
+  }
+
   async destroy(): Promise<void> {
     const all = [this.client, this.router, this.web, this.sites.office, this.sites.site]
     await Promise.all(all.map((n) => n.destroy()))
