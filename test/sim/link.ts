@@ -33,6 +33,8 @@ export class Link {
   dropped = 0
   /** While true everything is lost. */
   cut = false
+  /** Nothing arrives before this time: the path stands still. */
+  heldUntil = 0
   /** Says that this packet (by its number, from 0) is lost, for tests that want one loss. */
   lose: (packet: Uint8Array, index: number) => boolean = () => false
   #index = 0
@@ -83,12 +85,12 @@ export class Link {
   }
 
   get next(): number {
-    return this.#heap[0]?.at ?? Number.POSITIVE_INFINITY
+    return Math.max(this.heldUntil, this.#heap[0]?.at ?? Number.POSITIVE_INFINITY)
   }
 
   receive(now: number): Uint8Array | undefined {
     const first = this.#heap[0]
-    if (first === undefined || first.at > now) return undefined
+    if (first === undefined || first.at > now || now < this.heldUntil) return undefined
     const last = this.#heap.pop() as InFlight
     if (last !== first) {
       let at = 0

@@ -12,6 +12,9 @@ const DUPLICATE_THRESHOLD = 3
 /** Timestamps count milliseconds: they may be off by this many microseconds. */
 const TIMESTAMP_SLACK = 1000
 
+/** RFC 5682 section 3.1 step 2b. */
+const NEW_SEGMENTS = 2
+
 /** What one ACK has shown; one record, reused. */
 export class Delivery {
   /** Bytes newly delivered, cumulatively or by SACK. */
@@ -19,10 +22,13 @@ export class Delivery {
   /** Round trips in microseconds of the first and the last segment delivered that was sent once; -1: none. */
   firstTrip = -1
   lastTrip = -1
+  /** Where the last of these ends. */
+  lastEnd = 0
   /** Age of the timestamp echoed, in microseconds; -1: none. */
   echo = -1
-  /** Bytes sent again needlessly: the ACK of the first segment answers its original. */
-  spurious = 0
+  /** Among what was newly delivered are segments that were sent once, before the last time-out; and ones that were sent again. */
+  original = false
+  again = false
   /** A block that reports a duplicate (RFC 2883). */
   duplicate = false
   duplicateLeft = 0
@@ -33,7 +39,8 @@ export class Delivery {
     this.firstTrip = -1
     this.lastTrip = -1
     this.echo = -1
-    this.spurious = 0
+    this.original = false
+    this.again = false
     this.duplicate = false
   }
 }
@@ -47,8 +54,15 @@ export function acknowledge(c: Connection, s: Segment, d: Delivery): boolean {
   const newly = sequenceDistance(c.una, ack)
   if (newly < 0) return true
   const windowSame = !updateWindow(c, s, newly)
-  if (c.sent.count === 0) return true
   d.clear()
+  if (c.sent.count === 0) {
+    // That a whole flight was repeated in vain is known only behind it.
+    if (c.recovery.undoable && c.sackUsed && s.options.sackCount > 0) {
+      selective(c, s, d)
+      detectUndo(c, d, 0)
+    }
+    return true
+  }
   c.rate.begin()
   if (c.timestampsUsed && s.options.timestamps && s.options.timestampEcho !== 0) {
     const age = sequenceDistance(s.options.timestampEcho, timestampNow(c))
@@ -61,7 +75,7 @@ export function acknowledge(c: Connection, s: Segment, d: Delivery): boolean {
     if (s.options.sackCount > 0) selective(c, s, d)
   } else countDuplicates(c, s, newly, windowSame, d)
   sampleTrip(c, d, newly)
-  const undone = detectUndo(c, d)
+  const undone = detectUndo(c, d, newly)
   if (d.duplicate) c.rack.duplicate(c.una, c.next)
   tailProbeAnswered(c, s, d, newly)
   detectLosses(c)
@@ -101,13 +115,6 @@ function updateWindow(c: Connection, s: Segment, newly: number): boolean {
 
 function cumulative(c: Connection, ack: number, d: Delivery): void {
   const { sent, stack } = c
-  const { first } = sent
-  if (
-    (sent.flags(first) & RETRANSMITTED) !== 0 &&
-    d.echo > sequenceDistance(sent.time(first), stack.micros) + TIMESTAMP_SLACK
-  ) {
-    d.spurious = sent.length(first)
-  }
   while (sent.count > 0 && atOrBefore(sent.end(sent.first), ack)) {
     delivered(c, sent.first, d, false)
     sent.shift()
@@ -139,10 +146,13 @@ function delivered(c: Connection, n: number, d: Delivery, selectively: boolean):
   if (length > c.sizeDelivered) c.sizeDelivered = length
   c.rate.segment(sent, n, length, stack.micros)
   const sentAt = sent.time(n)
-  if (!again) {
+  if (again) d.again = true
+  else {
     const trip = sequenceDistance(sentAt, stack.micros)
     if (d.firstTrip < 0 && !selectively) d.firstTrip = trip
     d.lastTrip = trip
+    d.lastEnd = sent.end(n)
+    if (!before(c.recovery.until, d.lastEnd)) d.original = true
   }
   const least = c.trip.minimum
   c.rack.delivered(sentAt, sent.end(n), again, stack.micros, d.echo, least * 1000)
@@ -241,15 +251,18 @@ function sampleTrip(c: Connection, d: Delivery, newly: number): void {
 }
 
 /**
- * Was the last reduction a false alarm? It was when everything sent again since has turned out
- * needless: by DSACK (RFC 3708), or after a time-out, where it must be seen at once, by timestamp (Eifel, RFC 3522).
+ * Was the last reduction a false alarm? It was when everything sent again since has turned out needless
+ * (DSACK, RFC 3708); a time-out also when what it took for lost arrives by itself.
  */
-function detectUndo(c: Connection, d: Delivery): boolean {
+function detectUndo(c: Connection, d: Delivery, newly: number): boolean {
   const { recovery } = c
-  if (!recovery.undoable || recovery.undoBytes === 0) return false
-  if (d.duplicate) recovery.undoBytes -= sequenceDistance(d.duplicateLeft, d.duplicateRight)
-  const early = recovery.phase === TIMED_OUT && d.spurious > 0 && d.spurious >= recovery.undoBytes
-  if (!early && (!d.duplicate || recovery.undoBytes > 0)) return false
+  if (!recovery.undoable) return false
+  const late = recovery.phase === TIMED_OUT && timedOutFalsely(c, d, newly)
+  if (!late && !allNeedless(c, d)) return false
+  // Not the retransmissions were delivered: what is older than they is not lost.
+  if (late && d.lastTrip >= 0) {
+    c.rack.restart((c.stack.micros - d.lastTrip) | 0, d.lastEnd, d.lastTrip)
+  }
   recovery.undoable = false
   // What looked lost was late: from now on RACK waits for late segments.
   c.rack.reorderingSeen = true
@@ -258,6 +271,39 @@ function detectUndo(c: Connection, d: Delivery): boolean {
   c.congestion.undo()
   c.sent.unmarkLost()
   return true
+}
+
+function allNeedless(c: Connection, d: Delivery): boolean {
+  const { recovery } = c
+  if (!d.duplicate || recovery.undoBytes === 0) return false
+  recovery.undoBytes -= sequenceDistance(d.duplicateLeft, d.duplicateRight)
+  return recovery.undoBytes <= 0
+}
+
+/** By timestamp, where the ACK answers what was sent before anything was sent again (Eifel, RFC 3522), else by F-RTO (RFC 5682 section 3). */
+function timedOutFalsely(c: Connection, d: Delivery, newly: number): boolean {
+  const { recovery, stack } = c
+  if (newly > 0 && recovery.resent && d.echo >= 0) {
+    const since = sequenceDistance(recovery.resentAt, stack.micros)
+    if (d.echo > since + TIMESTAMP_SLACK) return true
+  }
+  if (!recovery.doubtful) return false
+  // Step 3b: something arrived that was sent once. Without SACK it may have been there for long.
+  if (d.original && (c.sackUsed || !d.again)) return true
+  askNewSegments(c, newly)
+  return false
+}
+
+/** Steps 2b and 3a: new segments instead of retransmissions show whether the old ones still arrive. */
+function askNewSegments(c: Connection, newly: number): void {
+  const { recovery, next } = c
+  if (before(recovery.until, next)) {
+    if (newly === 0) recovery.trust()
+  } else if (newly > 0) {
+    const more = c.unsent.end !== next && before(next, sequenceAdd(c.una, c.sendWindow))
+    if (more && before(c.una, recovery.until)) recovery.newSegments = NEW_SEGMENTS
+    else recovery.trust()
+  }
 }
 
 /** RFC 8985 section 7.4. */

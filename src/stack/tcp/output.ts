@@ -98,7 +98,11 @@ function stream(c: Connection, batch: PacketBatch): boolean {
   }
   for (let n = 0; n < QUANTUM; n++) {
     if (batch.full) return true
-    if (c.sent.lostBytes > 0) {
+    if (c.recovery.newSegments > 0) {
+      if (sendNew(c, batch, most, false)) c.recovery.newSegments--
+      else if (c.paceWaits) return false
+      else c.recovery.newSegments = 0
+    } else if (c.sent.lostBytes > 0) {
       if (!resendLost(c, batch, most)) return false
     } else if (!sendNew(c, batch, most, false)) return false
   }
@@ -130,7 +134,7 @@ function resend(c: Connection, batch: PacketBatch, record: number, most: number)
   const length = sent.length(n)
   const fin = (sent.flags(n) & FIN) !== 0
   const sequence = sent.sequence(n)
-  if (recovery.undoable) recovery.undoBytes += length
+  recovery.repeats(length, stack.micros)
   const idle = c.pipe === 0
   sent.markRetransmitted(n, stack.micros)
   c.rate.sent(sent, n, idle, stack.micros)

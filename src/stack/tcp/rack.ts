@@ -67,6 +67,13 @@ export class Rack {
     } else if (before(end, this.#highest) && !retransmitted) this.reorderingSeen = true
   }
 
+  /** A time-out was false: what counted as the delivery of a retransmission was the original's, `trip` microseconds ago. */
+  restart(sentAt: number, end: number, trip: number): void {
+    this.sentAt = sentAt
+    this.end = end
+    this.trip = trip
+  }
+
   /** A DSACK came: the window for reordering grows once per round trip (step 4). */
   duplicate(una: number, next: number): void {
     if (this.#duplicateRoundValid && !before(una, this.#duplicateRound)) {

@@ -21,15 +21,25 @@ export class Recovery {
   /** The last reduction may turn out false; bytes sent again since that have not turned out needless. */
   undoable = false
   undoBytes = 0
+  /** When the first segment was sent again since, in wrapped microseconds; only where `resent`. */
+  resentAt = 0
+  resent = false
   /** Duplicate ACKs in a row, for peers without SACK. */
   duplicates = 0
+  /** F-RTO (RFC 5682) still asks whether the time-out was false; and how many new segments go out for it before what is marked lost. */
+  doubtful = false
+  newSegments = 0
 
   enter(phase: typeof FAST | typeof TIMED_OUT, until: number, flight: number): void {
     // A time-out inside of fast recovery keeps what can be undone of the first reduction.
     if (this.phase === OPEN) {
       this.undoable = true
       this.undoBytes = 0
+      this.resent = false
     }
+    // RFC 5682 section 3.1 step 1: not for what fast recovery had begun to repair.
+    this.doubtful = phase === TIMED_OUT && this.phase !== FAST
+    this.newSegments = 0
     this.phase = phase
     this.until = until
     this.force = phase === FAST
@@ -41,6 +51,22 @@ export class Recovery {
   leave(): void {
     this.phase = OPEN
     this.force = false
+    this.trust()
+  }
+
+  /** The time-out was no false one, or nothing can tell. */
+  trust(): void {
+    this.doubtful = false
+    this.newSegments = 0
+  }
+
+  /** `bytes` were sent again at `micros`. */
+  repeats(bytes: number, micros: number): void {
+    if (!this.undoable) return
+    this.undoBytes += bytes
+    if (this.resent) return
+    this.resent = true
+    this.resentAt = micros
   }
 
   sent(bytes: number): void {

@@ -6,6 +6,14 @@ const TEN = Array.from(
   (_, i) => `> ${i === 9 ? 'P' : ''}A ${1 + 1000 * i}:1000 ack 1`,
 ).join('\n')
 
+const THREE = `> A 1:1000 ack 1
+    > A 1001:1000 ack 1
+    > PA 2001:1000 ack 1`
+
+/** Full segments from `first` on, none of them the last. */
+const segments = (first: number, count: number) =>
+  Array.from({ length: count }, (_, i) => `> A ${first + 1000 * i}:1000 ack 1`).join('\n')
+
 scripts({
   'the time-out doubles, and ERR_TIMEOUT comes when nothing got through for two minutes': `${open()}
     ! write 10
@@ -137,6 +145,112 @@ scripts({
     > A 4001:1000 ack 1
     > A 5001:1000 ack 1
     > PA 6001:1000 ack 1
+  `,
+  'a time-out that was false is taken back by what was sent once, without timestamps (F-RTO, RFC 5682)': `${open('mss 1000,sackok', 60000, 100)}
+    ! write 3000
+    ${THREE}
+    + 202
+    > PA 2001:1000 ack 1
+    + 301
+    > A 1:1000 ack 1
+    ! write 20000
+    < A 1 ack 1001
+    > A 3001:1000 ack 1
+    > A 4001:1000 ack 1
+    < A 1 ack 2001
+    ${segments(5001, 7)}
+    < A 1 ack 3001
+    ${segments(12001, 2)}
+  `,
+  'F-RTO: a time-out whose flight was lost is none: the new segments are SACKed, the old ones go again': `${open('mss 1000,sackok', 60000, 100)}
+    ! write 3000
+    ${THREE}
+    + 202
+    > PA 2001:1000 ack 1
+    + 301
+    > A 1:1000 ack 1
+    ! write 4000
+    < A 1 ack 1001
+    > A 3001:1000 ack 1
+    > A 4001:1000 ack 1
+    + 100
+    < A 1 ack 1001 <sack 3001-4001>
+    > A 1001:1000 ack 1
+    < A 1 ack 1001 <sack 3001-5001>
+    > A 2001:1000 ack 1
+    < A 1 ack 5001
+    > A 5001:1000 ack 1
+    > PA 6001:1000 ack 1
+  `,
+  'F-RTO: with nothing new to send the old segments go again': `${open('mss 1000,sackok', 60000, 100)}
+    ! write 3000
+    ${THREE}
+    + 202
+    > PA 2001:1000 ack 1
+    + 301
+    > A 1:1000 ack 1
+    < A 1 ack 1001
+    > A 1001:1000 ack 1
+    > PA 2001:1000 ack 1
+    < A 1 ack 3001
+  `,
+  'F-RTO without SACK: a second ACK that advances says that the time-out was false': `${open('mss 1000', 60000, 100)}
+    ! write 3000
+    ${THREE}
+    + 301
+    > A 1:1000 ack 1
+    ! write 3000
+    < A 1 ack 1001
+    > A 3001:1000 ack 1
+    > A 4001:1000 ack 1
+    < A 1 ack 2001
+    > PA 5001:1000 ack 1
+    < A 1 ack 6001
+  `,
+  'DSACKs that name all that was sent again take a time-out back, though nothing is in flight (RFC 3708)': `${open('mss 1000,sackok', 60000, 100)}
+    ! write 3000
+    ${THREE}
+    + 202
+    > PA 2001:1000 ack 1
+    + 301
+    > A 1:1000 ack 1
+    < A 1 ack 1001
+    > A 1001:1000 ack 1
+    > PA 2001:1000 ack 1
+    < A 1 ack 3001 <sack 2001-3001>
+    < A 1 ack 3001 <sack 1-1001>
+    < A 1 ack 3001 <sack 1001-2001>
+    < A 1 ack 3001 <sack 2001-3001>
+    ! write 12000
+    ${segments(3001, 10)}
+  `,
+  'without them the window stays small': `${open('mss 1000,sackok', 60000, 100)}
+    ! write 3000
+    ${THREE}
+    + 202
+    > PA 2001:1000 ack 1
+    + 301
+    > A 1:1000 ack 1
+    < A 1 ack 1001
+    > A 1001:1000 ack 1
+    > PA 2001:1000 ack 1
+    < A 1 ack 3001 <sack 2001-3001>
+    < A 1 ack 3001 <sack 1-1001>
+    ! write 12000
+    ${segments(3001, 2)}
+  `,
+  'a DSACK takes a fast recovery back that was reordering': `${open('mss 1000,sackok', 60000, 100)}
+    ! write 10000
+    ${TEN}
+    + 100
+    < A 1 ack 1 <sack 1001-3001>
+    < A 1 ack 1 <sack 1001-4001>
+    > A 1:1000 ack 1
+    < A 1 ack 4001
+    < A 1 ack 10001
+    < A 1 ack 10001 <sack 1-1001>
+    ! write 20000
+    ${segments(10001, 10)}
   `,
   'blocks beyond what was sent, empty or backwards are ignored': `${open('mss 1000,sackok')}
     ! write 3000
