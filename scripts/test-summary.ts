@@ -1,9 +1,10 @@
 /**
- * Closes a test run: adds up the totals of the TAP files given, lists what was skipped and why, and
- * prints `N passed, N failed, N skipped` last. Status 1 when something failed or nothing ran, and,
- * with --no-skips, when something was skipped.
+ * Closes a test run: adds up the totals of the TAP files given, lists what was skipped and why and what
+ * failed and where, and prints `N passed, N failed, N skipped` last. Status 1 when something failed or
+ * nothing ran, and, with --no-skips, when something was skipped.
  */
 import { existsSync, readFileSync } from 'node:fs'
+import { failures } from './tap-failures.js'
 
 const args = process.argv.slice(2)
 const noSkips = args.includes('--no-skips')
@@ -23,6 +24,10 @@ for (const file of files) {
   }
   for (const [, name, reason] of text.matchAll(/^\s*ok \d+ - (.*?) # SKIP ?(.*)$/gm)) {
     console.log(`skipped: ${name}: ${reason || 'no reason given'}`)
+  }
+  for (const { name, detail } of failures(text)) {
+    console.log(`failed: ${name}`)
+    for (const line of detail) console.log(`  ${line}`)
   }
 }
 console.log(`${sum.pass} passed, ${sum.fail + incomplete} failed, ${sum.skip} skipped`)

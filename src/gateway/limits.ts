@@ -3,9 +3,9 @@
 /** Heap of one environment's process, MiB (`--max-old-space-size`). Beyond: that process dies and is started again. */
 export const ENVIRONMENT_HEAP_MIB = 512
 /** From fork until the process says it is ready. Beyond: it is killed and started again with back-off. */
-export const BOOT_TIMEOUT = 15_000
+export const BOOT_TIMEOUT = 60_000
 /** From `start` until the process says that its listeners are bound. Beyond: killed, back-off. */
-export const LISTEN_TIMEOUT = 10_000
+export const LISTEN_TIMEOUT = 30_000
 /** Between two heartbeats of one process. */
 export const HEARTBEAT_INTERVAL = 5_000
 /** Heartbeats in a row without an answer. At the bound the process is taken for hung: killed, back-off. */

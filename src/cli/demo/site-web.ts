@@ -17,7 +17,7 @@ export function serveWeb(stack: Stack, facts: VisitFacts): void {
   Object.assign(server, { httpAllowHalfOpen: true })
   server.on('request', (request, response) => respond(request, response, facts))
   for (const family of [4, 6] as const) {
-    stack.listenTcp({ port: 80, family, backlog: 256 }).onConnection = (stream) => {
+    stack.listenTcp({ port: 80, family }).onConnection = (stream) => {
       const duplex = new StreamDuplex(stream)
       duplex.on('error', () => undefined)
       addresses.set(duplex, { client: stream.remote.address, server: stream.local.address })
