@@ -13,6 +13,8 @@ export type Filled =
       readonly kind: 'filled'
       readonly fields: readonly (readonly [name: string, value: string])[]
       readonly group: string | undefined
+      /** A secret is among the fields. */
+      readonly secret: boolean
     }
   /** `asks`: the form may be filled once a person has answered. */
   | { readonly kind: 'failed'; readonly error: PvpnError; readonly asks: boolean }
@@ -99,7 +101,7 @@ export class Answers {
     }
     for (const name of sent) this.#used.add(name)
     this.#passwordField = passwordField
-    return { kind: 'filled', fields, group }
+    return { kind: 'filled', fields, group, secret: sent.length > 0 }
   }
 
   #heard(field: string): string | undefined {
@@ -121,7 +123,9 @@ export class Answers {
     }
     const own = this.#own(name)
     if (kind === 'choice') return this.#choose(field, own)
-    if (kind === 'hidden' || kind === 'other') return { value: own ?? value }
+    if (kind === 'hidden') return { value: own ?? value }
+    // Of a type that nobody knows: what is configured or said for it may well be a code.
+    if (kind === 'other' && own === undefined && value !== '') return { value }
     if (kind === 'text' && /^(user|uname)/i.test(name)) {
       const user = own ?? this.username
       if (user !== undefined) return { value: user }
@@ -145,8 +149,8 @@ export class Answers {
     this.#used.delete(name)
     this.#said = Object.fromEntries(Object.entries(this.#said).filter(([field]) => field !== key))
     const what = question(key, label || message || name, {
-      secret: kind === 'password',
-      once: !isPassword && kind === 'password',
+      secret: kind !== 'text',
+      once: !isPassword && kind !== 'text',
       refused: used,
       setting: key,
     })

@@ -13,6 +13,7 @@ export interface FormChoice {
 
 export interface FormField {
   readonly name: string
+  /** `other`: a type of input that is not known here. */
   readonly kind: 'text' | 'password' | 'hidden' | 'choice' | 'other'
   /** The server's words for it. */
   readonly label: string

@@ -1,5 +1,5 @@
 /** The tunnel whose server the installed openconnect speaks with: packets pass as they are. */
-import { parseIp } from '../../core/ip.js'
+import { formatHostPort, parseIp } from '../../core/ip.js'
 import type { OpenconnectOptions } from '../../core/options.js'
 import type { PacketBatch } from '../../core/packet-batch.js'
 import type { PacketTunnel, TunnelCounters, TunnelEvent } from '../../core/tunnel.js'
@@ -19,7 +19,7 @@ const AT_ONCE = 0
 export class EngineTunnel implements PacketTunnel {
   onReady: () => void = () => {}
   link: LinkInfo = { addresses: [], dns: [], search: [], mtu: MOST_MTU }
-  endpoint: string | undefined
+  endpoint: string
   lastHandshake: Millis | undefined
   readonly #o: OpenconnectOptions
   readonly #program: TunnelProgram
@@ -35,6 +35,7 @@ export class EngineTunnel implements PacketTunnel {
 
   constructor(options: OpenconnectOptions, program: TunnelProgram) {
     this.#o = options
+    this.endpoint = formatHostPort(options.place.host, options.place.port)
     this.#program = program
   }
 
@@ -146,7 +147,7 @@ export class EngineTunnel implements PacketTunnel {
     }
     const gateway = variables.get('VPNGATEWAY') ?? ''
     const { host, port } = this.#o.place
-    this.endpoint = `${parseIp(gateway) === undefined ? host : gateway}:${port}`
+    this.endpoint = formatHostPort(parseIp(gateway) === undefined ? host : gateway, port)
     this.link = linkOf(settings)
     this.#reachable = new Reachable(settings)
     this.lastHandshake = now

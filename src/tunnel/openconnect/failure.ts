@@ -57,6 +57,15 @@ export function authFailed(user: string | undefined, why: string): PvpnError {
   )
 }
 
+/** A secret was given several times, and never a word came back: it may be counted as wrong. */
+export function secretUnanswered(where: string, times: number): PvpnError {
+  return new PvpnError(
+    'ERR_AUTH',
+    `auth failed: ${where} was given the password ${times} times and never answered`,
+    { hint: "the server's log says why; check username and password, then: pvpn restart ENV" },
+  )
+}
+
 export function groupUnknown(group: string, known: readonly string[]): PvpnError {
   const list = serverWords(known.join(', '))
   return new PvpnError(

@@ -60,5 +60,8 @@ export const OC_MESSAGE = 200
 /** Attempts in a row that show a cookie and get no answer at all; then the client logs in anew. */
 export const OC_COOKIE_TRIES = 3
 
+/** Attempts in a row that give a secret and get no answer to it; then it waits for a person. */
+export const OC_SECRET_TRIES = 3
+
 /** Seconds that the installed openconnect tries to get a lost connection back; then it ends, and is started again. */
 export const ENGINE_RECONNECT = 60

@@ -45,7 +45,13 @@ export interface Session {
 
 export type LoginStep =
   /** Send this to the place's server, which may be another one than before. */
-  | { readonly kind: 'ask'; readonly place: Place; readonly request: Bytes }
+  | {
+      readonly kind: 'ask'
+      readonly place: Place
+      readonly request: Bytes
+      /** A secret is in it: it is not sent twice. */
+      readonly secret: boolean
+    }
   | { readonly kind: 'done'; readonly session: Session }
   /** `asks`: it goes on by `hear`. */
   | { readonly kind: 'failed'; readonly error: PvpnError; readonly asks: boolean }
@@ -83,7 +89,7 @@ export class Login {
       group: this.#group,
       noCertificate: this.#certificateAsked,
     })
-    return this.#ask(body)
+    return this.#ask(body, false)
   }
 
   answer(answer: HttpAnswer): LoginStep {
@@ -181,8 +187,8 @@ export class Login {
     this.#pending = filled.kind === 'failed' && filled.asks ? pending : undefined
     if (filled.kind === 'failed') return filled
     this.#place = action
-    const { fields, group } = filled
-    return this.#ask(replyMessage({ version: CLIENT_VERSION, fields, group, opaque }))
+    const { fields, group, secret } = filled
+    return this.#ask(replyMessage({ version: CLIENT_VERSION, fields, group, opaque }), secret)
   }
 
   /** The login begins anew there: nothing of what was answered is sent along. */
@@ -199,7 +205,7 @@ export class Login {
     return this.begin()
   }
 
-  #ask(body: string): LoginStep {
+  #ask(body: string, secret: boolean): LoginStep {
     const bytes = new TextEncoder().encode(body)
     const cookie = this.#cookies.text
     const head = requestHead('POST', this.#place, [
@@ -214,7 +220,7 @@ export class Login {
     const request = new Uint8Array(head.length + bytes.length)
     request.set(head)
     request.set(bytes, head.length)
-    return { kind: 'ask', place: this.#place, request }
+    return { kind: 'ask', place: this.#place, request, secret }
   }
 }
 

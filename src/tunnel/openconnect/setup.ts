@@ -62,9 +62,12 @@ export class Setup {
   #place: Place
   #request: Bytes
   #tunnel: boolean
+  /** A secret is in the request. */
+  #secret = false
   #line: Line | undefined
   #reader: HttpAnswerReader | undefined
   #readerBegun = false
+  #gaveInVain = false
   #candidates: Bytes[] = []
   #waitFor: 'name' | 'secure' | 'answer' = 'name'
   #waitEnds: Millis = NEVER
@@ -90,6 +93,11 @@ export class Setup {
   get gaveOrAsks(): boolean {
     const asks = this.outcome?.kind === 'failed' && this.outcome.error.asks.length > 0
     return asks || this.#login.gaveSecret
+  }
+
+  /** Was a secret given last, and not so much as an answer come? */
+  get gaveInVain(): boolean {
+    return this.#gaveInVain
   }
 
   /** The server's address that is asked now. */
@@ -156,11 +164,15 @@ export class Setup {
   #step(step: LoginStep, now: Millis): void {
     if (step.kind === 'failed') this.#fail(step.error)
     else if (step.kind === 'done') this.#openTunnel(step.session, now)
-    else this.#ask(step.place, step.request, false, now)
+    else {
+      this.#secret = step.secret
+      this.#ask(step.place, step.request, false, now)
+    }
   }
 
   #openTunnel(session: Session, now: Millis): void {
     this.session = session
+    this.#secret = false
     this.#ask(session.place, tunnelRequest(session, MOST_MTU), true, now)
   }
 
@@ -206,6 +218,7 @@ export class Setup {
     this.#reader = new HttpAnswerReader(this.#tunnel)
     this.#readerBegun = false
     line.write(this.#request)
+    this.#gaveInVain = this.#secret
     this.#wait('answer', now + ANSWER_TIMEOUT)
   }
 
@@ -227,6 +240,7 @@ export class Setup {
     const { answer } = step
     const line = this.#line as Line
     line.served++
+    this.#gaveInVain = false
     this.#reader = undefined
     if (this.#tunnel) {
       this.#opened(answer, line, now)
@@ -283,8 +297,9 @@ export class Setup {
     }
     const line = this.#line as Line
     const reader = this.#reader
-    // A server may end a connection that it had kept open just when it is used again.
-    if (reader !== undefined && !this.#readerBegun && line.served > 0) {
+    // A server may end a connection that it had kept open just when it is used again. A secret is not
+    // sent twice: the server may have read it, and counts.
+    if (reader !== undefined && !this.#readerBegun && line.served > 0 && !this.#secret) {
       this.#reach(now)
       return
     }

@@ -5,6 +5,7 @@
  */
 import { u8 } from '../../core/bytes.js'
 import type { PvpnError } from '../../core/errors.js'
+import { formatHostPort } from '../../core/ip.js'
 import type { OpenconnectOptions } from '../../core/options.js'
 import type { PacketBatch } from '../../core/packet-batch.js'
 import type { Answers } from '../../core/question.js'
@@ -13,9 +14,9 @@ import { formatSocketAddress } from '../../core/socket-address.js'
 import type { PacketTunnel, TunnelCounters, TunnelEvent } from '../../core/tunnel.js'
 import type { Bytes, LinkInfo, Millis } from '../../core/types.js'
 import { Counters, type DropReason } from './counters.js'
-import { needsPerson } from './failure.js'
+import { needsPerson, secretUnanswered } from './failure.js'
 import { FRAME, FRAME_HEADER_SIZE, frame, writeFrameHeader } from './frame.js'
-import { OC_COOKIE_TRIES, OC_EVENTS, OC_OUTGOING } from './limits.js'
+import { OC_COOKIE_TRIES, OC_EVENTS, OC_OUTGOING, OC_SECRET_TRIES } from './limits.js'
 import type { Line } from './line.js'
 import { isIpPacket, linkOf, MOST_MTU, Reachable } from './link.js'
 import type { LoginOptions, Session } from './login.js'
@@ -70,6 +71,8 @@ class OpenconnectTunnel implements PacketTunnel {
   #refused: { readonly error: PvpnError; readonly setup: Setup | undefined } | undefined
   /** Times in a row that the cookie was shown in vain. */
   #cookieTries = 0
+  /** Times in a row that a secret was given and nothing came back. */
+  #secretTries = 0
   #open = false
   #isUp = false
   #resolveId = 0
@@ -245,9 +248,10 @@ class OpenconnectTunnel implements PacketTunnel {
     return this.#lastHandshake
   }
 
-  get endpoint(): string | undefined {
+  get endpoint(): string {
     const to = this.#setup?.address ?? this.#to
-    return to === undefined ? undefined : formatSocketAddress(to)
+    const { host, port } = this.#login.place
+    return to === undefined ? formatHostPort(host, port) : formatSocketAddress(to)
   }
 
   /** Begins a connection: the first, one after a loss, or one that takes the place of the present one. */
@@ -300,6 +304,7 @@ class OpenconnectTunnel implements PacketTunnel {
     this.#isUp = true
     this.#changing = undefined
     this.#cookieTries = 0
+    this.#secretTries = 0
     const largest = FRAME_HEADER_SIZE + link.mtu
     line.carry(rest, largest)
     for (let event = line.take(); event !== undefined; event = line.take()) {
@@ -332,8 +337,9 @@ class OpenconnectTunnel implements PacketTunnel {
     this.#report({ kind: 'down', error })
   }
 
-  #notReady(error: PvpnError, now: Millis): void {
+  #notReady(why: PvpnError, now: Millis): void {
     const setup = this.#setup
+    const error = this.#givenInVain(setup) ?? why
     const inVain = setup?.showsCookie === true && ++this.#cookieTries >= OC_COOKIE_TRIES
     this.#session = inVain ? undefined : setup?.session
     if (inVain) this.#cookieTries = 0
@@ -351,6 +357,17 @@ class OpenconnectTunnel implements PacketTunnel {
       else this.#report({ kind: 'trying', error })
       this.#pause(now)
     }
+  }
+
+  /** The error of a server that takes secrets and never answers; undefined: it may be tried again. */
+  #givenInVain(setup: Setup | undefined): PvpnError | undefined {
+    if (setup?.gaveInVain !== true) {
+      if (setup?.gaveOrAsks === true) this.#secretTries = 0
+      return undefined
+    }
+    if (++this.#secretTries < OC_SECRET_TRIES) return undefined
+    this.#secretTries = 0
+    return secretUnanswered(formatOrigin(this.#login.place), OC_SECRET_TRIES)
   }
 
   /** Nothing more happens until a person does something. */

@@ -1,5 +1,7 @@
 /** The login: forms, groups, steps, questions, redirects, refusals. */
 import t from 'tap'
+import { OC_SECRET_TRIES } from '../../../src/tunnel/openconnect/limits.js'
+import { RETRY_FIRST } from '../../../src/tunnel/openconnect/timing.js'
 import {
   type Asked,
   complete,
@@ -168,6 +170,77 @@ t.test('a wrong password is said once', async (t) => {
   world.run(3_600_000)
   t.equal(bodies(world).filter((body) => body.includes('wrong')).length, 1)
   t.notMatch(JSON.stringify(world.events), /wrong/)
+})
+
+t.test(
+  'a server that takes the password and never answers gets it three times, not at once',
+  async (t) => {
+    for (const silence of ['close', undefined] as const) {
+      const world = new World()
+      const plain = world.server
+      world.server = (asked, connection) =>
+        asked.body.includes('right horse') ? silence : plain(asked, connection)
+      const times: number[] = []
+      const { server } = world
+      world.server = (asked, connection) => {
+        if (asked.body.includes('right horse')) times.push(world.now)
+        return server(asked, connection)
+      }
+      world.start()
+      t.equal(world.tunnel.endpoint, 'vpn.example:443')
+      t.ok(world.run(1_000_000, () => world.state === 'failed'))
+      t.equal(
+        world.error?.message,
+        'auth failed: vpn.example was given the password 3 times and never answered',
+      )
+      t.match(world.error?.hint, /pvpn restart ENV$/)
+      world.run(3_600_000)
+      t.equal(times.length, OC_SECRET_TRIES)
+      t.ok(times.every((time, i) => i === 0 || time - (times[i - 1] ?? 0) >= RETRY_FIRST))
+    }
+  },
+)
+
+t.test('answers between, and a login that succeeds, begin the count anew', async (t) => {
+  let turn = 0
+  const world = new World()
+  const plain = world.server
+  world.server = (asked, connection) => {
+    if (!asked.body.includes('right horse')) return plain(asked, connection)
+    return turn++ % 3 === 2 ? complete(`c${turn}`) : 'close'
+  }
+  const { server } = world
+  world.server = (asked, connection) => {
+    const answer = server(asked, connection)
+    return asked.head.startsWith('CONNECT') ? 'HTTP/1.1 401 No\r\n\r\n' : answer
+  }
+  world.start()
+  t.notOk(world.run(600_000, () => world.state === 'failed'))
+  t.ok(turn > OC_SECRET_TRIES)
+})
+
+t.test('a field of a type that nobody knows is a secret', async (t) => {
+  const field = '<input type="tel" name="pin"/>'
+  const server: Server = ({ body }) => (body.includes('4711') ? 'close' : form(USERNAME + field))
+  const world = new World({ form: { pin: '4711' } }, server).start()
+  t.ok(world.run(1_000_000, () => world.state === 'failed'))
+  t.equal(bodies(world).filter((body) => body.includes('4711')).length, OC_SECRET_TRIES)
+  const again: Server = () => form(USERNAME + field)
+  const refused = new World({ form: { pin: '4711' } }, again).start()
+  t.ok(
+    refused.run(10_000, () => refused.state === 'failed'),
+    'asked for again: it was wrong',
+  )
+  t.equal(bodies(refused).filter((body) => body.includes('4711')).length, 1)
+  const asks = new World({}, again).start()
+  t.ok(asks.run(10_000, () => asks.state === 'failed'))
+  t.match(asks.error?.asks, [{ field: 'form.pin', secret: true, once: true }])
+  const given = new World({}, ({ head, body }) => {
+    if (head.startsWith('CONNECT')) return TUNNEL
+    return body.includes('init') ? form('<input type="tel" name="x" value="7"/>') : complete()
+  }).start()
+  t.ok(given.run(10_000, () => given.state === 'up'))
+  t.match(bodies(given)[1], /<x>7</)
 })
 
 t.test('what is missing is asked of a person, and the session waits', async (t) => {
