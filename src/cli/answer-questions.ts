@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { EnvironmentStatus } from '../core/environment.js'
 import type { Answers, Question } from '../core/question.js'
 import { readLine, type Terminal, terminal } from '../io/terminal.js'
-import { answer, fetchEnvironment } from './control-commands.js'
+import { act, answer, fetchEnvironment } from './control-commands.js'
 import { oneLine } from './report.js'
 
 /** Rounds of questions of one command: a server that goes on asking is left. */
@@ -12,6 +12,8 @@ const ROUNDS_MOST = 12
 const LOOK_INTERVAL = 300
 /** How long a login is waited for, in milliseconds: longer than a tunnel lets a server wait. */
 const LOGIN_MOST = 330_000
+/** Answers for a question that stands no more. */
+const CHANGED = 'it has begun anew meanwhile, and the answer was not sent'
 /** Times that one choice is asked for. */
 const CHOOSING_MOST = 3
 
@@ -33,7 +35,10 @@ export async function answerQuestions(first: EnvironmentStatus): Promise<Environ
     if (error !== null) person.output.write(`${name}: ${oneLine(error.message)}\n`)
     const answers = await askAll(person, name, asks)
     if (answers === undefined) return status
-    status = await answer(name, answers)
+    const answered = await answer(status, answers)
+    if (answered === undefined) person.output.write(`${name}: ${CHANGED}\n`)
+    // Waits, and begins nothing: what asks is not tried anew.
+    status = answered ?? (await act(name, 'start'))
   }
   return status
 }

@@ -63,15 +63,18 @@ export async function act(name: string, action: Action): Promise<EnvironmentStat
   return accepted(answer) as EnvironmentStatus
 }
 
-/** What a person said to what it asks; waits as `act`. */
-export async function answer(name: string, answers: Answers): Promise<EnvironmentStatus> {
+/** What a person said to what it asks; waits as `act`. Undefined: it does not ask that any more, and nothing was taken. */
+export async function answer(
+  { name, asksId = '' }: EnvironmentStatus,
+  answers: Answers,
+): Promise<EnvironmentStatus | undefined> {
   const answered = await askGateway(runtimeFolder(), {
     method: 'POST',
     path: `/api/v1/environments/${encodeURIComponent(name)}/answers`,
-    body: { answers, wait: WAIT_FOR_START },
+    body: { asksId, answers, wait: WAIT_FOR_START },
     timeout: WAIT_FOR_START * 1000 + ANSWER_TIMEOUT,
   })
-  return accepted(answered) as EnvironmentStatus
+  return answered.status === 409 ? undefined : (accepted(answered) as EnvironmentStatus)
 }
 
 export async function reload(): Promise<ReloadReport> {

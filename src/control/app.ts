@@ -1,7 +1,6 @@
 /** The control API as a fastify app: routes and their schemas. Servers are in server.ts. */
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
-import type { Answers } from '../core/question.js'
-import type { Action, Gateway, Policy } from '../gateway/contract.js'
+import type { Action, Gateway, Policy, Said } from '../gateway/contract.js'
 import type { GuardOptions } from './credentials.js'
 import { EventStreams } from './event-stream.js'
 import { guard } from './guard.js'
@@ -160,7 +159,7 @@ function addEnvironments(app: FastifyInstance, options: ControlAppOptions): void
 
 /** Passwords come by the control socket alone, never over a port, whoever asks. */
 function addAnswers(app: FastifyInstance, { gateway, guardOf }: ControlAppOptions): void {
-  app.post<{ Params: { name: string }; Body: { answers: Answers; wait?: number } }>(
+  app.post<{ Params: { name: string }; Body: Said & { wait?: number } }>(
     '/api/v1/environments/:name/answers',
     {
       onRequest: async (request, reply) => {
@@ -172,13 +171,20 @@ function addAnswers(app: FastifyInstance, { gateway, guardOf }: ControlAppOption
         summary: 'Answer what an environment asks (its `asks`); by the control socket alone',
         params: schemas.nameParameter,
         body: schemas.answersBody,
-        response: { 200: schemas.environmentStatus, 403: schemas.failure, 404: schemas.failure },
+        response: {
+          200: schemas.environmentStatus,
+          403: schemas.failure,
+          404: schemas.failure,
+          409: schemas.failure,
+        },
       },
     },
     async (request, reply) => {
       const { name } = request.params
-      const { answers, wait = 0 } = request.body
-      return (await gateway.answer(name, answers, wait * 1000)) ?? unknown(reply, gateway, name)
+      const { asksId, answers, wait = 0 } = request.body
+      const status = await gateway.answer(name, { asksId, answers }, wait * 1000)
+      if (status !== 'stale') return status ?? unknown(reply, gateway, name)
+      return fail(reply, 409, 'ERR_DENIED', 'these questions are not asked any more: look anew')
     },
   )
 }

@@ -35,6 +35,9 @@ export const environmentStatus = Type.Object({
       { description: 'what `pvpn start` asks a person' },
     ),
   ),
+  asksId: Type.Optional(
+    Type.String({ description: 'of these questions: goes back with the answers' }),
+  ),
   relaxed: Type.Optional(
     Type.Array(text, { description: 'checks that the configuration leaves out' }),
   ),
@@ -161,6 +164,10 @@ export const actionBody = body({ wait: Type.Optional(wait) })
 
 export const answersBody = Type.Object(
   {
+    asksId: Type.String({
+      maxLength: FIELD_MOST,
+      description: 'of the questions, from the status',
+    }),
     answers: Type.Record(Type.String(), Type.String({ maxLength: ANSWER_MOST }), {
       maxProperties: QUESTIONS_MOST,
       propertyNames: { maxLength: FIELD_MOST },

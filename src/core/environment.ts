@@ -51,6 +51,8 @@ export interface EnvironmentStatus {
   readonly error: ErrorReport | null
   /** What `pvpn start` would ask; absent: nothing. */
   readonly asks?: readonly Question[]
+  /** Of these questions: sent back with the answers, so that these are for no others. */
+  readonly asksId?: string
   /** Checks that the configuration leaves out; absent: none. */
   readonly relaxed?: readonly string[]
   readonly pid: number | null

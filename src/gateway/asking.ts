@@ -1,8 +1,11 @@
 /** What one environment's tunnel asks of a person, and the answers kept in memory for the next time. */
+import { randomUUID } from 'node:crypto'
 import type { Answers, Question } from '../core/question.js'
 
 export class Asking {
   #open: readonly Question[] = []
+  /** Of the questions that are open: an answer to others is none to these. */
+  #id = ''
   /** The tunnel's whole question, answered in part from memory. */
   #asked: readonly Question[] = []
   readonly #kept = new Map<string, string>()
@@ -14,6 +17,11 @@ export class Asking {
     return this.#open
   }
 
+  /** Another one for each question put to a person, also when its words are the same. */
+  get id(): string {
+    return this.#id
+  }
+
   /** The tunnel asks this. The result is its answer when all of it is known. */
   asked(questions: readonly Question[]): Answers | undefined {
     for (const { field, refused } of questions) {
@@ -21,13 +29,17 @@ export class Asking {
       if (refused || this.#given.has(field)) this.#kept.delete(field)
     }
     this.#asked = questions
+    this.#id = randomUUID()
     this.#open = questions.filter(({ field, once }) => once || !this.#kept.has(field))
     return questions.length > 0 && this.#open.length === 0 ? this.#take({}) : undefined
   }
 
-  /** A person has spoken: the tunnel's answer, with what is known of the rest. Undefined: nothing is asked. */
-  answered(answers: Answers): Answers | undefined {
-    if (this.#open.length === 0) return undefined
+  /**
+   * A person has spoken: the tunnel's answer, with what is known of the rest. Undefined: nothing is asked,
+   * or something else than what `id` says that they have answered.
+   */
+  answered(id: string, answers: Answers): Answers | undefined {
+    if (this.#open.length === 0 || id !== this.#id) return undefined
     for (const { field, once } of this.#open) {
       const text = Object.hasOwn(answers, field) ? answers[field] : undefined
       if (text !== undefined && !once) this.#kept.set(field, text)

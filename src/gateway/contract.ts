@@ -73,6 +73,12 @@ export interface GatewayFigures {
 
 export type Action = 'start' | 'stop' | 'restart'
 
+/** Answers, and of which questions. */
+export interface Said {
+  readonly asksId: string
+  readonly answers: Answers
+}
+
 export interface Gateway {
   readonly names: readonly string[]
   status(): Promise<GatewayStatus>
@@ -84,10 +90,11 @@ export interface Gateway {
   /** Undefined: no such environment. Waits up to `wait` ms until it is up or says why not (`stop` always waits for the end). */
   act(name: string, action: Action, wait: number): Promise<EnvironmentStatus | undefined>
   /**
-   * What a person said to the questions of an environment (`asks` of its status). Undefined: no such
-   * environment. Waits as `act`.
+   * What a person said to the questions of an environment (`asks` and `asksId` of its status). Undefined:
+   * no such environment; `stale`: these questions are not asked any more, and the answers were dropped.
+   * Waits as `act`.
    */
-  answer(name: string, answers: Answers, wait: number): Promise<EnvironmentStatus | undefined>
+  answer(name: string, said: Said, wait: number): Promise<EnvironmentStatus | 'stale' | undefined>
   reload(): Promise<ReloadReport>
   /** Is every environment up that should be? One that waits for its first connection or was stopped does not count. */
   readonly ready: boolean

@@ -44,23 +44,25 @@ export interface Shown {
   readonly state: EnvironmentState
   readonly error: StatusError | null
   readonly asks: readonly Question[]
+  /** Of `asks`, when there are any. */
+  readonly asksId: string
 }
 
 /** The gateway's own view of state and error on top; an on-demand environment's ports are the gateway's. */
 export function withError(
   status: EnvironmentStatus,
   options: EnvironmentOptions,
-  { state, error, asks }: Shown,
+  { state, error, asks, asksId }: Shown,
 ): EnvironmentStatus {
   const proxy =
     options.start === 'on-demand' ? options.listen.map(formatListenAddress) : status.listen.proxy
-  const { asks: _, ...rest } = status
+  const { asks: _, asksId: __, ...rest } = status
   const relaxed = relaxations(options.tunnel)
   return {
     ...rest,
     state,
     error,
-    ...(asks.length === 0 ? {} : { asks }),
+    ...(asks.length === 0 ? {} : { asks, asksId }),
     ...(relaxed.length === 0 ? {} : { relaxed }),
     listen: { proxy, dns: status.listen.dns },
   }

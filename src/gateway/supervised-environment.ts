@@ -100,6 +100,11 @@ export class SupervisedEnvironment {
     return this.#asking.open
   }
 
+  /** Of these questions, to be sent back with the answers. */
+  get asksId(): string {
+    return this.#asking.id
+  }
+
   get restarts(): number {
     return this.#restarts
   }
@@ -149,13 +154,17 @@ export class SupervisedEnvironment {
     void this.#boot()
   }
 
-  /** What a person said to `asks`; the tunnel goes on with it. Nothing happens when nothing is asked. */
-  answer(answers: Answers): void {
+  /**
+   * What a person said to `asks` when these had the id `asksId`; the tunnel goes on with it. False: it
+   * asks something else by now, perhaps for another server, or nothing, and the answers are dropped.
+   */
+  answer(asksId: string, answers: Answers): boolean {
     const process = this.#phase === 'running' ? this.#process : undefined
-    const whole = process && this.#asking.answered(answers)
-    if (whole === undefined) return
+    const whole = process && this.#asking.answered(asksId, answers)
+    if (whole === undefined) return false
     process?.answer(whole)
     this.#show('starting', null)
+    return true
   }
 
   /** Forgets what a person has said: they mean the end, or the answers were for another server. */
@@ -239,6 +248,7 @@ export class SupervisedEnvironment {
       state: this.#state,
       error: this.#error,
       asks: this.asks,
+      asksId: this.asksId,
     })
   }
 
@@ -339,7 +349,7 @@ export class SupervisedEnvironment {
     child.kill()
   }
 
-  #report(child: EnvironmentProcess, { state, error, asks }: Shown): void {
+  #report(child: EnvironmentProcess, { state, error, asks }: Omit<Shown, 'asksId'>): void {
     if (child !== this.#process || (this.#phase !== 'running' && this.#phase !== 'booting')) return
     if (state === 'stopped') return
     if (state === 'up') {

@@ -6,7 +6,6 @@ import type { EnvironmentStatus } from '../core/environment.js'
 import { PvpnError } from '../core/errors.js'
 import { formatListenAddress } from '../core/listen-address.js'
 import type { GatewayOptions } from '../core/options.js'
-import type { Answers } from '../core/question.js'
 import { remedy } from '../core/remedy.js'
 import { IdleMemory } from '../io/idle-memory.js'
 import { processFigures } from '../io/process-figures.js'
@@ -19,6 +18,7 @@ import type {
   GatewayStatus,
   LoadedConfiguration,
   ReloadReport,
+  Said,
   StatusError,
 } from './contract.js'
 import { EVENT_LISTENERS, FAILURES_KEPT, SETTLE_MOST } from './limits.js'
@@ -149,12 +149,12 @@ export class Supervisor implements Gateway, PolicyEnvironments {
 
   async answer(
     name: string,
-    answers: Answers,
+    { asksId, answers }: Said,
     wait: number,
-  ): Promise<EnvironmentStatus | undefined> {
+  ): Promise<EnvironmentStatus | 'stale' | undefined> {
     const environment = this.#environments.get(name)
     if (environment === undefined) return undefined
-    environment.answer(answers)
+    if (!environment.answer(asksId, answers)) return 'stale'
     await this.#settled(environment, wait)
     return environment.status()
   }

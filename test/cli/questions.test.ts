@@ -48,6 +48,32 @@ t.test('start asks, shows no password, and tells how it went', { skip }, async (
   t.notMatch(readFileSync(`/proc/${up.pid}/cmdline`, 'latin1'), /horse/)
 })
 
+t.test('an answer to what is asked no more is not sent', { skip }, async (t) => {
+  const { w } = await asking(t)
+  const { screen, status } = await typing(
+    w,
+    ['start', 'asks'],
+    [
+      [/asks: User name: $/, 'ann\r'],
+      [
+        /asks: Password: $/,
+        async () => {
+          await w.pvpn('restart', 'asks')
+          return 'right horse\r'
+        },
+      ],
+      [/asks: Code: $/, '123456\r'],
+      [
+        /asks: it has begun anew meanwhile, and the answer was not sent[\s\S]*User name: $/,
+        'ann\r',
+      ],
+      [/asks: Password: $/, 'right horse\r'],
+      [/asks: Code: $/, '123456\r'],
+    ],
+  )
+  t.equal(status, 0, screen)
+})
+
 t.test('giving up leaves it as it is, and the terminal too', { skip }, async (t) => {
   const { w } = await asking(t)
   const given = await typing(

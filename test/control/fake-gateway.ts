@@ -4,7 +4,6 @@ import { connect } from 'node:net'
 import type { EnvironmentActivity } from '../../src/core/activity.js'
 import type { EnvironmentStatus } from '../../src/core/environment.js'
 import { PvpnError } from '../../src/core/errors.js'
-import type { Answers } from '../../src/core/question.js'
 import type {
   Gateway,
   GatewayEvent,
@@ -14,6 +13,7 @@ import type {
   PolicyFigures,
   PolicyQuestion,
   ReloadReport,
+  Said,
 } from '../../src/gateway/contract.js'
 import { environmentFigures } from '../support/figures.js'
 
@@ -138,9 +138,9 @@ export class FakeGateway implements Gateway {
     return this.environment(name)
   }
 
-  async answer(name: string, answers: Answers, wait: number) {
-    this.calls.push(`answer ${name} ${JSON.stringify(answers)} ${wait}`)
-    return this.environment(name)
+  async answer(name: string, said: Said, wait: number) {
+    this.calls.push(`answer ${name} ${JSON.stringify(said)} ${wait}`)
+    return said.asksId === 'old' ? ('stale' as const) : this.environment(name)
   }
 
   async reload() {

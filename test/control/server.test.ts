@@ -141,14 +141,24 @@ t.test('changes need the token on the port, not on the socket', async (t) => {
 t.test('answers to questions come by the socket alone', async (t) => {
   const { gateway, socket, port } = await opened(t)
   const path = '/api/v1/environments/office/answers'
-  const body = JSON.stringify({ answers: { password: 'right horse' }, wait: 2 })
+  const said = { asksId: 'q1', answers: { password: 'right horse' } }
+  const body = JSON.stringify({ ...said, wait: 2 })
   const refused = await ask({ port }, 'POST', path, { ...auth, ...json }, body)
   t.equal(refused.status, 403)
   t.match(refused.text, /by the control socket alone: pvpn start ENV/)
   t.equal((await ask({ port }, 'POST', path, json, body)).status, 401)
   t.same(gateway.calls, [])
   t.equal((await ask({ socketPath: socket }, 'POST', path, json, body)).status, 200)
-  t.same(gateway.calls, ['answer office {"password":"right horse"} 2000'])
+  t.same(gateway.calls, [`answer office ${JSON.stringify(said)} 2000`])
+  const old = await ask(
+    { socketPath: socket },
+    'POST',
+    path,
+    json,
+    JSON.stringify({ ...said, asksId: 'old' }),
+  )
+  t.equal(old.status, 409)
+  t.match(old.text, /not asked any more/)
   const bad = [
     { answers: { password: 'x'.repeat(1025) } },
     { answers: { password: 7 } },
@@ -157,9 +167,11 @@ t.test('answers to questions come by the socket alone', async (t) => {
     { answers: [] },
     {},
     { answers: {}, more: 1 },
+    { asksId: 7, answers: {} },
+    { asksId: undefined, answers: {} },
   ]
   for (const wrong of bad) {
-    const text = JSON.stringify(wrong)
+    const text = JSON.stringify({ asksId: 'q1', ...wrong })
     t.equal((await ask({ socketPath: socket }, 'POST', path, json, text)).status, 400, text)
   }
   const gone = path.replace('office', 'gone')

@@ -2,6 +2,7 @@ import { connect, type Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { silentLogger } from '../../src/core/log.js'
 import type { EnvironmentOptions, GatewayOptions } from '../../src/core/options.js'
+import type { Answers } from '../../src/core/question.js'
 import type { GatewayEvent, LoadedConfiguration } from '../../src/gateway/contract.js'
 import { Supervisor } from '../../src/gateway/supervisor.js'
 import type { Timings } from '../../src/gateway/timings.js'
@@ -50,6 +51,8 @@ export interface Harness {
   /** Resolves with the first event, past or coming, that fits. */
   until(fits: (event: GatewayEvent) => boolean): Promise<GatewayEvent>
   state(environment: string, state: string): Promise<GatewayEvent>
+  /** A person's answers to what the environment `asks` asks now. */
+  answer(answers: Answers): ReturnType<Supervisor['answer']>
 }
 
 export function harness(
@@ -95,6 +98,10 @@ export function harness(
     until,
     state: (environment, state) =>
       until((e) => e.kind === 'state' && e.environment === environment && e.state === state),
+    answer: async (answers) => {
+      const { asksId = '' } = (await supervisor.environment('asks')) ?? {}
+      return supervisor.answer('asks', { asksId, answers }, 10_000)
+    },
   }
   return self
 }

@@ -1,8 +1,11 @@
 /** Programs at a real terminal: a pseudo-terminal of util-linux's `script`. */
 import type { ChildProcess } from 'node:child_process'
 
-/** What the terminal shows (once), and what is typed then. */
-export type Dialogue = readonly (readonly [shows: RegExp, typed: string])[]
+/** What the terminal shows (once), and what is typed then; a function is waited for before. */
+export type Dialogue = readonly (readonly [
+  shows: RegExp,
+  typed: string | (() => Promise<string>),
+])[]
 
 /** The arguments of `script` that run the command at a terminal of its own. */
 export function atTerminal(argv: readonly string[]): string[] {
@@ -24,7 +27,9 @@ export function typeAt(
     if (wanted === undefined || !wanted[0].test(screen.slice(looked))) return
     looked = screen.length
     next++
-    child.stdin?.write(wanted[1])
+    const [, typed] = wanted
+    if (typeof typed === 'string') child.stdin?.write(typed)
+    else void typed().then((text) => child.stdin?.write(text))
   })
   return new Promise((resolve) => {
     child.on('close', (status) => resolve({ screen, status }))
