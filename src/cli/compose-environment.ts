@@ -1,4 +1,5 @@
 /** Makes the environment that the options describe: the one place that knows every kind of tunnel. */
+import { KnownSecrets } from '../core/known-secrets.js'
 import type { Logger } from '../core/log.js'
 import type { ManagedEnvironment } from '../core/managed-environment.js'
 import type { EnvironmentOptions, WireguardOptions } from '../core/options.js'
@@ -76,6 +77,7 @@ async function wireguardEnvironment(
     clock: systemClock,
     random: systemRandom,
     logger,
+    secrets: new KnownSecrets(),
     soon: setImmediate,
     onState,
   })

@@ -1,4 +1,5 @@
 /** An environment behind an SSL-VPN server: its TLS connections beside the machine. */
+import { KnownSecrets, secretsOf } from '../core/known-secrets.js'
 import type { ManagedEnvironment } from '../core/managed-environment.js'
 import type { OpenconnectOptions } from '../core/options.js'
 import { PacketEnvironment } from '../environment/packet-environment.js'
@@ -35,6 +36,7 @@ export async function openconnectEnvironment(
     clock: systemClock,
     random: systemRandom,
     logger,
+    secrets: new KnownSecrets(secretsOf(tunnel)),
     soon: setImmediate,
     onState,
   })

@@ -1,5 +1,6 @@
 /** An environment behind OpenVPN: Node's TLS beside the machine, UDP and TCP below it. */
 
+import { KnownSecrets, secretsOf } from '../core/known-secrets.js'
 import type { ManagedEnvironment } from '../core/managed-environment.js'
 import type { OpenvpnOptions } from '../core/options.js'
 import { PacketEnvironment } from '../environment/packet-environment.js'
@@ -64,6 +65,7 @@ export async function openvpnEnvironment(
     clock: systemClock,
     random: systemRandom,
     logger,
+    secrets: new KnownSecrets(secretsOf(tunnel)),
     soon: setImmediate,
     onState,
   })

@@ -1,4 +1,5 @@
 /** An environment behind an upstream proxy. */
+import { KnownSecrets, secretsOf } from '../core/known-secrets.js'
 import type { ManagedEnvironment } from '../core/managed-environment.js'
 import type { HttpProxyOptions, Socks5Options } from '../core/options.js'
 import { HttpTunnel, Socks5Tunnel } from '../environment/proxy-tunnel.js'
@@ -26,6 +27,7 @@ export function proxyEnvironment(
     clock: systemClock,
     random: systemRandom,
     logger,
+    secrets: new KnownSecrets(secretsOf(tunnel)),
     onState,
   })
 }

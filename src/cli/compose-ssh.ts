@@ -1,4 +1,5 @@
 /** An environment behind an SSH server. */
+import { KnownSecrets, secretsOf } from '../core/known-secrets.js'
 import type { ManagedEnvironment } from '../core/managed-environment.js'
 import type { SshOptions } from '../core/options.js'
 import { SshTunnel } from '../environment/ssh-tunnel.js'
@@ -27,6 +28,7 @@ export function sshEnvironment(
     clock: systemClock,
     random: systemRandom,
     logger,
+    secrets: new KnownSecrets(secretsOf(tunnel)),
     onState,
   })
 }

@@ -6,5 +6,7 @@ export const QUESTIONS_MOST = 8
 export const QUESTION_LABEL = 200
 /** Choices of one question that are shown; the rest is cut off. */
 export const QUESTION_CHOICES = 32
+/** Texts that one environment blanks out of words for people; beyond that the shortest are forgotten. */
+export const KNOWN_SECRETS = 512
 /** Characters of one answer; a longer one is refused. */
 export const ANSWER_MOST = 1024

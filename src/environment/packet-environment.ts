@@ -7,6 +7,7 @@ import type { CallOptions, EnvironmentState, LookupOptions } from '../core/envir
 import { PvpnError } from '../core/errors.js'
 import type { NetworkFigures } from '../core/figures.js'
 import { formatHostPort, parseIp } from '../core/ip.js'
+import type { KnownSecrets } from '../core/known-secrets.js'
 import type { Logger } from '../core/log.js'
 import type { ManagedEnvironment, PacketGate, TunnelStatus } from '../core/managed-environment.js'
 import type { DnsOptions } from '../core/options.js'
@@ -41,6 +42,8 @@ export interface PacketEnvironmentOptions {
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
+  /** What the server may have been given, and may repeat. */
+  readonly secrets: KnownSecrets
   readonly soon: (run: () => void) => void
   /** Addresses of a tunnel's own endpoint, asked of the host's resolver (the only names that are). */
   readonly resolveEndpoint: (host: string) => Promise<readonly string[]>
@@ -157,6 +160,7 @@ export class PacketEnvironment implements ManagedEnvironment {
 
   answer(answers: Answers): void {
     if (this.state !== 'failed' || this.#o.tunnel.answer === undefined) return
+    this.#o.secrets.answered(this.error?.asks ?? [], answers)
     this.#states.starting()
     this.#o.tunnel.answer(answers, this.#o.clock.now())
     this.#driver.wake()
@@ -207,8 +211,9 @@ export class PacketEnvironment implements ManagedEnvironment {
     return this.#o.stack.bindUdp(options)
   }
 
-  #event(event: TunnelEvent): void {
-    const { logger, tunnel } = this.#o
+  #event(told: TunnelEvent): void {
+    const { logger, tunnel, secrets } = this.#o
+    const event = 'error' in told ? { ...told, error: secrets.clean(told.error) } : told
     switch (event.kind) {
       case 'up':
         this.#link = event.link

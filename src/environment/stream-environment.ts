@@ -6,6 +6,7 @@ import type { CallOptions, EnvironmentState, LookupOptions } from '../core/envir
 import { PvpnError, toPvpnError } from '../core/errors.js'
 import type { NetworkFigures } from '../core/figures.js'
 import { parseIp } from '../core/ip.js'
+import type { KnownSecrets } from '../core/known-secrets.js'
 import type { Logger } from '../core/log.js'
 import type { ManagedEnvironment, TunnelStatus } from '../core/managed-environment.js'
 import type { DnsOptions } from '../core/options.js'
@@ -37,6 +38,8 @@ export interface StreamEnvironmentOptions {
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
+  /** What the server may have been given, and may repeat. */
+  readonly secrets: KnownSecrets
   readonly onState: () => void
 }
 
@@ -126,6 +129,7 @@ export class StreamEnvironment implements ManagedEnvironment {
 
   answer(answers: Answers): void {
     if (this.state !== 'failed' || this.#o.tunnel.answer === undefined) return
+    this.#o.secrets.answered(this.error?.asks ?? [], answers)
     this.#states.starting()
     this.#o.tunnel.answer(answers)
     this.#check()
@@ -219,7 +223,7 @@ export class StreamEnvironment implements ManagedEnvironment {
       this.#open.add(stream)
       return stream
     } catch (thrown) {
-      const error = toPvpnError(thrown)
+      const error = this.#o.secrets.clean(toPvpnError(thrown))
       if (error.code === 'ERR_AUTH' || error.code === 'ERR_CONFIG') {
         this.#lost(error)
         throw this.#states.refusal(this.name)
@@ -290,9 +294,10 @@ export class StreamEnvironment implements ManagedEnvironment {
     this.#checkIn(STREAM_CHECK_INTERVAL)
   }
 
-  #lost(error: PvpnError): void {
+  #lost(told: PvpnError): void {
     if (this.state === 'stopped') return
-    const { logger } = this.#o
+    const { logger, secrets } = this.#o
+    const error = secrets.clean(told)
     this.#resolver.configure(undefined)
     if (error.code === 'ERR_AUTH' || error.code === 'ERR_CONFIG') {
       this.#cancelTimer?.()

@@ -1,6 +1,8 @@
 import t from 'tap'
 import { PvpnError } from '../../src/core/errors.js'
-import { silentLogger } from '../../src/core/log.js'
+import { KnownSecrets } from '../../src/core/known-secrets.js'
+import { type Logger, silentLogger } from '../../src/core/log.js'
+import { type Answers, askFor, question } from '../../src/core/question.js'
 import { socketAddressEndpoint } from '../../src/core/socket-address.js'
 import type { PacketTunnel, TunnelEvent } from '../../src/core/tunnel.js'
 import type { LinkInfo } from '../../src/core/types.js'
@@ -25,6 +27,13 @@ function bench(resolve: (host: string) => Promise<readonly string[]> = async () 
   const clock = new VirtualClock()
   const events: TunnelEvent[] = []
   const resolved: string[] = []
+  const said: Answers[] = []
+  const lines: string[] = []
+  const logger: Logger = {
+    ...silentLogger,
+    warn: (fields, text) => void lines.push(JSON.stringify([fields, text])),
+    error: (fields, text) => void lines.push(JSON.stringify([fields, text])),
+  }
   const tunnel: PacketTunnel = {
     link: { addresses: [], dns: [], search: [], mtu: 1500 },
     open: () => undefined,
@@ -47,6 +56,7 @@ function bench(resolve: (host: string) => Promise<readonly string[]> = async () 
     counters: { bytesIn: 0, bytesOut: 0, packetsIn: 0, packetsOut: 0, drops: {} },
     lastHandshake: undefined,
     endpoint: undefined,
+    answer: (answers) => void said.push(answers),
   }
   let states = 0
   const environment = new PacketEnvironment({
@@ -66,7 +76,8 @@ function bench(resolve: (host: string) => Promise<readonly string[]> = async () 
     },
     clock,
     random: seededRandom(2),
-    logger: silentLogger,
+    logger,
+    secrets: new KnownSecrets(['right horse']),
     soon: (run) => void clock.at(clock.now(), run),
     resolveEndpoint: resolve,
     onState: () => states++,
@@ -76,7 +87,7 @@ function bench(resolve: (host: string) => Promise<readonly string[]> = async () 
     tunnel.onReady?.()
     await clock.advance(0)
   }
-  return { clock, environment, say, resolved, states: () => states }
+  return { clock, environment, say, resolved, said, lines, states: () => states }
 }
 
 t.test('a tunnel brings addresses and DNS, and takes them away when it ends', async (t) => {
@@ -149,4 +160,26 @@ t.test('a name that resolves after the stop is nobody’s any more', async (t) =
   answer(['192.0.2.1'])
   await settled()
   t.same(resolved, [])
+})
+
+t.test('what a server repeats of a secret is nowhere to be seen', async (t) => {
+  const { environment, say, said, lines } = bench()
+  await environment.start()
+  const echo = new PvpnError('ERR_DOWN', 'refused: right horse', { hint: 'right horse is wrong' })
+  await say({ kind: 'trying', error: echo })
+  await t.rejects(environment.dial({ host: '10.0.0.2', port: 80 }), {
+    message: /refused: \*\*\*/,
+    hint: '*** is wrong',
+  })
+  await say({ kind: 'up', link: LINK })
+  await say({ kind: 'down', error: echo })
+  const asks = [question('response', 'Code for right horse', { secret: false, once: true })]
+  await say({ kind: 'failed', error: askFor('right horse', asks) })
+  t.equal(environment.error?.asks[0]?.label, 'Code for ***')
+  environment.answer({ response: '471100' })
+  t.same(said, [{ response: '471100' }])
+  await say({ kind: 'failed', error: new PvpnError('ERR_AUTH', 'not 471100 of right horse') })
+  t.equal(environment.error?.message, 'not *** of ***')
+  t.equal(lines.length, 4)
+  t.notMatch(lines.join(), /horse|4711/)
 })

@@ -1,6 +1,7 @@
 /** Two environments with real WireGuard tunnels and stacks, joined by sockets in memory, in virtual time. */
 import type { DatagramSocket } from '../../src/core/datagram-socket.js'
 import { PvpnError } from '../../src/core/errors.js'
+import { KnownSecrets } from '../../src/core/known-secrets.js'
 import { silentLogger } from '../../src/core/log.js'
 import { ADDRESS_SIZE, EMPTY_DATAGRAM, PacketBatch } from '../../src/core/packet-batch.js'
 import { formatSocketAddress, parseSocketAddress } from '../../src/core/socket-address.js'
@@ -181,6 +182,7 @@ export function makeWorld(options: WorldOptions = {}): World {
       clock: wire.clock,
       random,
       logger: silentLogger,
+      secrets: new KnownSecrets(),
       soon: (run) => void wire.clock.at(wire.clock.now(), run),
       resolveEndpoint: async () => [],
       onState: () => {

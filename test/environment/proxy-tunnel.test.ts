@@ -1,7 +1,9 @@
 /** Environments behind upstream proxies of pvpn's own listener, over loopback. */
+
 import { connect, createServer } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
 import t, { type Test } from 'tap'
+import { KnownSecrets } from '../../src/core/known-secrets.js'
 import { silentLogger } from '../../src/core/log.js'
 import type { DnsOptions, HttpProxyOptions, Socks5Options } from '../../src/core/options.js'
 import { HttpTunnel, Socks5Tunnel } from '../../src/environment/proxy-tunnel.js'
@@ -42,6 +44,7 @@ function made(
     clock: systemClock,
     random: systemRandom,
     logger: silentLogger,
+    secrets: new KnownSecrets(),
     onState: () => {},
   })
   t.teardown(() => void environment.stop())

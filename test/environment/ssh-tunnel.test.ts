@@ -1,8 +1,10 @@
 /** SSH as a tunnel, against ssh2's server over loopback. */
+
 import { writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { KnownSecrets } from '../../src/core/known-secrets.js'
 import { silentLogger } from '../../src/core/log.js'
 import type { SshOptions } from '../../src/core/options.js'
 import type { ByteStream } from '../../src/core/stream.js'
@@ -33,6 +35,7 @@ function made(t: Test, options: SshOptions): StreamEnvironment {
     clock: systemClock,
     random: systemRandom,
     logger: silentLogger,
+    secrets: new KnownSecrets(),
     onState: () => {},
   })
   t.teardown(() => void environment.stop())

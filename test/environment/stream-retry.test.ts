@@ -1,7 +1,9 @@
 /** When the server of a stream tunnel is looked for again, by a clock that the test moves. */
 import t from 'tap'
 import { PvpnError } from '../../src/core/errors.js'
+import { KnownSecrets } from '../../src/core/known-secrets.js'
 import { silentLogger } from '../../src/core/log.js'
+import { askFor, question } from '../../src/core/question.js'
 import type { StreamTunnel } from '../../src/core/stream-tunnel.js'
 import { StreamEnvironment } from '../../src/environment/stream-environment.js'
 import { systemRandom } from '../../src/io/random.js'
@@ -30,6 +32,7 @@ t.test('a server that is away: sooner when a program asks, at most once a second
     clock,
     random: systemRandom,
     logger: silentLogger,
+    secrets: new KnownSecrets(),
     onState: () => {},
   })
   const ask = () =>
@@ -81,4 +84,45 @@ t.test('a server that is away: sooner when a program asks, at most once a second
   t.equal(looks.length, tried)
   await environment.stop()
   t.equal(clock.pending, 0)
+})
+
+t.test('what a server repeats of a secret is nowhere to be seen', async (t) => {
+  const clock = new VirtualClock()
+  const lines: string[] = []
+  const note = (fields: object, text: string) => void lines.push(JSON.stringify([fields, text]))
+  const errors = [new PvpnError('ERR_DOWN', 'busy, right horse'), undefined]
+  const tunnel: StreamTunnel = {
+    endpoint: 'gate.example:22',
+    check: async () => {
+      const error = errors.shift()
+      if (error !== undefined) throw error
+    },
+    dial: () => Promise.reject(new PvpnError('ERR_REFUSED', 'no, right horse')),
+    answer: () => undefined,
+    close: () => {},
+  }
+  const environment = new StreamEnvironment({
+    name: 'lab',
+    tunnelType: 'ssh',
+    dns: { servers: undefined, search: undefined, zones: {}, hosts: {}, listen: [] },
+    connectTimeout: 15,
+    tunnel,
+    clock,
+    random: systemRandom,
+    logger: { ...silentLogger, warn: note, error: note },
+    secrets: new KnownSecrets(['right horse']),
+    onState: () => {},
+  })
+  const dial = () => environment.dial({ host: '192.0.2.1', port: 80 })
+  await environment.start()
+  await clock.advance(0)
+  await t.rejects(dial(), { code: 'ERR_DOWN', message: /busy, \*\*\*$/ })
+  await clock.advance(1000)
+  await t.rejects(dial(), { code: 'ERR_REFUSED', message: 'no, ***' })
+  tunnel.onLost?.(askFor('gate', [question('prompt.0', 'Code', { once: true })]))
+  environment.answer({ 'prompt.0': '471100' })
+  tunnel.onLost?.(new PvpnError('ERR_AUTH', 'not 471100'))
+  t.equal(environment.error?.message, 'not ***')
+  t.ok(lines.length >= 3)
+  t.notMatch(lines.join(), /horse|4711/)
 })

@@ -2,6 +2,7 @@
  * One connection to one address of one remote, from the first reset to its end. It never comes back:
  * the tunnel makes a new one for the next attempt.
  */
+import { base64 } from '../../core/base64.js'
 import { u8 } from '../../core/bytes.js'
 import type { PvpnError } from '../../core/errors.js'
 import type { OpenvpnOptions } from '../../core/options.js'
@@ -12,7 +13,7 @@ import type { Bytes, Millis, Random } from '../../core/types.js'
 import type { PendingLogin } from './challenge.js'
 import { ControlChannel } from './control-channel.js'
 import type { Counters } from './counters.js'
-import { base64, type Credentials } from './credentials.js'
+import type { Credentials } from './credentials.js'
 import { DataChannel } from './data-channel.js'
 import {
   type Failure,

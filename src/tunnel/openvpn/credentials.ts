@@ -2,6 +2,7 @@
  * What proves the user: the password, with the answer to a static challenge; the answer to a dynamic
  * one (CRV1); or the token that the server gave instead. Knows what is missing, and asks for it.
  */
+import { base64 } from '../../core/base64.js'
 import type { OpenvpnOptions } from '../../core/options.js'
 import { type Answers, type Question, question } from '../../core/question.js'
 import type { DynamicChallenge } from './challenge.js'
@@ -162,9 +163,4 @@ export class Credentials {
 
 function configured(text: string | undefined): Given | undefined {
   return text === undefined ? undefined : { text, typed: false }
-}
-
-/** Of the text's UTF-8 bytes. */
-export function base64(text: string): string {
-  return btoa(String.fromCharCode(...new TextEncoder().encode(text)))
 }
