@@ -1,6 +1,7 @@
 /**
- * One OpenSSL context per key and direction; per packet only the nonce is set anew, because fetching
- * the algorithm and scheduling the key cost more than a packet.
+ * By OpenSSL's primitives where the process exports them (chacha20-poly1305.h), else by one OpenSSL
+ * context per key and direction, of which only the nonce is set anew per packet, because fetching the
+ * algorithm and scheduling the key cost more than a packet.
  */
 #include "cipher.h"
 
@@ -8,6 +9,7 @@
 #include <string.h>
 
 #include "arguments.h"
+#include "chacha20-poly1305.h"
 #include "host.h"
 
 namespace pvpn {
@@ -30,17 +32,25 @@ struct Algorithm {
   const EvpCipher* (*OpenSsl::*cipher)();
   size_t keySize;
   NonceLayout nonce;
+  /** By the primitives where they are there. */
+  bool direct;
 };
 
 /** By number, as src/native/contract.ts names them. */
 constexpr Algorithm kAlgorithms[] = {
     // RFC 8439 in WireGuard's form: four zero bytes, then the counter.
-    {&OpenSsl::chacha20Poly1305, 32, {4, 8, true}},
+    {&OpenSsl::chacha20Poly1305, 32, {4, 8, true}, true},
+    {&OpenSsl::chacha20Poly1305, 32, {4, 8, true}, false},
 };
 constexpr int64_t kAlgorithmCount = sizeof kAlgorithms / sizeof kAlgorithms[0];
 
 struct Cipher {
   const Algorithm* algorithm;
+  /** Has it a key? */
+  bool usable;
+  /** `primitives` has the key, and there are no contexts. */
+  bool direct;
+  ChaCha20Poly1305 primitives;
   EvpContext* seal;
   EvpContext* open;
   uint8_t nonce[kNonceSize];
@@ -52,6 +62,8 @@ void forget(Cipher* cipher) {
   if (cipher->open != nullptr) openSsl()->contextFree(cipher->open);
   cipher->seal = nullptr;
   cipher->open = nullptr;
+  cipher->primitives.wipe();
+  cipher->usable = false;
 }
 
 void finalize(napi_env, void* data, void*) {
@@ -68,7 +80,13 @@ void setCounter(Cipher* cipher, uint64_t counter) {
   }
 }
 
-bool sealOne(const OpenSsl& ssl, Cipher* cipher, uint8_t* packet, int length, uint64_t counter) {
+/** `before`: bytes of the same memory in front of the packet. */
+bool sealOne(const OpenSsl& ssl, Cipher* cipher, uint8_t* packet, int length, size_t before,
+             uint64_t counter) {
+  if (cipher->direct) {
+    cipher->primitives.seal(packet, static_cast<size_t>(length), before, counter);
+    return true;
+  }
   setCounter(cipher, counter);
   int done = 0;
   int rest = 0;
@@ -78,7 +96,11 @@ bool sealOne(const OpenSsl& ssl, Cipher* cipher, uint8_t* packet, int length, ui
          ssl.contextControl(cipher->seal, OpenSsl::kGetTag, kTagSize, packet + length) == 1;
 }
 
-bool openOne(const OpenSsl& ssl, Cipher* cipher, uint8_t* packet, int length, uint64_t counter) {
+bool openOne(const OpenSsl& ssl, Cipher* cipher, uint8_t* packet, int length, size_t before,
+             uint64_t counter) {
+  if (cipher->direct) {
+    return cipher->primitives.open(packet, static_cast<size_t>(length), before, counter);
+  }
   setCounter(cipher, counter);
   int done = 0;
   int rest = 0;
@@ -88,9 +110,18 @@ bool openOne(const OpenSsl& ssl, Cipher* cipher, uint8_t* packet, int length, ui
          ssl.final(cipher->open, packet + done, &rest) == 1 && done + rest == length;
 }
 
+bool makeContexts(const OpenSsl& ssl, Cipher* cipher, const uint8_t* key) {
+  cipher->seal = ssl.contextNew();
+  cipher->open = ssl.contextNew();
+  const EvpCipher* evp = (ssl.*cipher->algorithm->cipher)();
+  return cipher->seal != nullptr && cipher->open != nullptr &&
+         ssl.init(cipher->seal, evp, nullptr, key, nullptr, 1) == 1 &&
+         ssl.init(cipher->open, evp, nullptr, key, nullptr, 0) == 1;
+}
+
 bool usable(Arguments& arguments, Cipher** cipher) {
   if (!arguments.object(0, kTag, cipher)) return false;
-  if ((*cipher)->seal != nullptr) return true;
+  if ((*cipher)->usable) return true;
   throwCode(arguments.env(), "ERR_INVALID_STATE", "the cipher's key was forgotten");
   return false;
 }
@@ -112,15 +143,10 @@ napi_value cipherNew(napi_env env, napi_callback_info info) {
   Cipher* cipher = static_cast<Cipher*>(calloc(1, sizeof(Cipher)));
   if (cipher == nullptr) return throwCode(env, "ENOMEM", "no memory for a cipher");
   cipher->algorithm = &algorithm;
-  cipher->seal = ssl.contextNew();
-  cipher->open = ssl.contextNew();
-  const EvpCipher* evp = (ssl.*algorithm.cipher)();
-  napi_value object = nullptr;
-  if (cipher->seal != nullptr && cipher->open != nullptr &&
-      ssl.init(cipher->seal, evp, nullptr, key.data, nullptr, 1) == 1 &&
-      ssl.init(cipher->open, evp, nullptr, key.data, nullptr, 0) == 1) {
-    object = wrap(env, cipher, kTag, finalize);
-  }
+  cipher->direct = algorithm.direct && ChaCha20Poly1305::available();
+  cipher->usable = cipher->direct || makeContexts(ssl, cipher, key.data);
+  if (cipher->direct) cipher->primitives.setKey(key.data);
+  napi_value object = cipher->usable ? wrap(env, cipher, kTag, finalize) : nullptr;
   if (object != nullptr) return object;
   ssl.clearErrors();
   finalize(env, cipher, nullptr);
@@ -148,7 +174,7 @@ napi_value cipherSeal(napi_env env, napi_callback_info info) {
     const int32_t at = slots.offset.data[i];
     const bool sealed =
         slots.bytes.holds(at, static_cast<int64_t>(length) + kTagSize) &&
-        sealOne(ssl, cipher, slots.bytes.data + at, length,
+        sealOne(ssl, cipher, slots.bytes.data + at, length, static_cast<size_t>(at),
                 static_cast<uint64_t>(counter) + (i - from));
     slots.length.data[i] = sealed ? length + kTagSize : -1;
   }
@@ -180,7 +206,7 @@ napi_value cipherOpen(napi_env env, napi_callback_info info) {
     const bool opened = counter >= 0 && counter < kCounterEnd && plain >= 0 &&
                         slots.bytes.holds(at, length) &&
                         openOne(ssl, cipher, slots.bytes.data + at, plain,
-                                static_cast<uint64_t>(counter));
+                                static_cast<size_t>(at), static_cast<uint64_t>(counter));
     slots.length.data[i] = opened ? plain : -1;
     forged = forged || !opened;
   }

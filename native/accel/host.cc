@@ -25,6 +25,12 @@ bool findOpenSsl(OpenSsl* out) {
          find(&out->aes256Gcm, "EVP_aes_256_gcm");
 }
 
+bool findPrimitives(Primitives* out) {
+  return find(&out->chacha20, "ChaCha20_ctr32") && find(&out->polySize, "Poly1305_ctx_size") &&
+         find(&out->polyInit, "Poly1305_Init") && find(&out->polyUpdate, "Poly1305_Update") &&
+         find(&out->polyFinal, "Poly1305_Final");
+}
+
 bool findUv(Uv* out) {
   if (!find(&out->pollInit, "uv_poll_init") || !find(&out->pollStart, "uv_poll_start") ||
       !find(&out->pollStop, "uv_poll_stop") || !find(&out->close, "uv_close") ||
@@ -47,6 +53,12 @@ bool findV8(V8* out) {
 const OpenSsl* openSsl() {
   static OpenSsl functions;
   static const bool found = findOpenSsl(&functions);
+  return found ? &functions : nullptr;
+}
+
+const Primitives* primitives() {
+  static Primitives functions;
+  static const bool found = findPrimitives(&functions);
   return found ? &functions : nullptr;
 }
 

@@ -35,6 +35,19 @@ struct OpenSsl {
   static constexpr int kSetTag = 0x11;  // EVP_CTRL_AEAD_SET_TAG
 };
 
+/**
+ * What OpenSSL's ChaCha20-Poly1305 is made of; signatures as in its include/crypto/chacha.h and poly1305.h
+ * since 1.1.0. Not of its public interface: chacha20-poly1305.cc checks what they do before it uses them.
+ */
+struct Primitives {
+  void (*chacha20)(unsigned char* out, const unsigned char* in, size_t length,
+                   const unsigned int key[8], const unsigned int counter[4]);  // ChaCha20_ctr32
+  size_t (*polySize)();
+  void (*polyInit)(void* state, const unsigned char key[32]);
+  void (*polyUpdate)(void* state, const unsigned char* in, size_t length);
+  void (*polyFinal)(void* state, unsigned char tag[16]);
+};
+
 struct UvHandle;
 
 /** libuv's poll handles; signatures as in <uv.h> of every 1.x. */
@@ -61,6 +74,7 @@ struct V8 {
 
 /** Null when the process does not export all of it. */
 const OpenSsl* openSsl();
+const Primitives* primitives();
 const Uv* uv();
 const V8* v8();
 

@@ -8,9 +8,9 @@ export class AccelPacketCipher implements PacketCipher {
   readonly #native: AccelCipher
   readonly #handle: Handle<'cipher'>
 
-  constructor(native: AccelCipher, key: Bytes) {
+  constructor(native: AccelCipher, key: Bytes, algorithm = CHACHA20_POLY1305) {
     this.#native = native
-    this.#handle = native.cipherNew(CHACHA20_POLY1305, key)
+    this.#handle = native.cipherNew(algorithm, key)
   }
 
   seal(batch: PacketBatch, from: number, to: number, counter: number): void {

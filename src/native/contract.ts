@@ -9,8 +9,10 @@ export interface Handle<K extends string> {
   readonly [kind]: K
 }
 
-/** `algorithm` of `cipherNew`: ChaCha20-Poly1305 with WireGuard's nonce. */
+/** `algorithm` of `cipherNew`: ChaCha20-Poly1305 with WireGuard's nonce, by OpenSSL's primitives where this Node exports them. */
 export const CHACHA20_POLY1305 = 0
+/** The same by OpenSSL's public interface alone. */
+export const CHACHA20_POLY1305_PUBLIC = 1
 
 /** Batches sealed and opened by the OpenSSL inside Node; the semantics are `PacketCipher`'s. */
 export interface AccelCipher {

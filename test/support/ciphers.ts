@@ -5,6 +5,7 @@ import { AccelPacketCipher } from '../../src/crypto/packet-cipher-accel.js'
 import { NodePacketCipher } from '../../src/crypto/packet-cipher-node.js'
 import { WasmPacketCipher, wasmChaCha } from '../../src/crypto/packet-cipher-wasm.js'
 import { accel, accelProblem } from '../../src/native/accel.js'
+import { CHACHA20_POLY1305_PUBLIC } from '../../src/native/contract.js'
 
 const native = accel()?.cipher
 
@@ -18,6 +19,12 @@ export const nodeCipher = (key: Bytes): PacketCipher => new NodePacketCipher(key
 export function accelCipher(key: Bytes): PacketCipher {
   if (native === undefined) throw new Error('no addon')
   return new AccelPacketCipher(native, key)
+}
+
+/** What the addon does where a Node keeps OpenSSL's primitives to itself. Only when `skipAccel` is false. */
+export function publicAccelCipher(key: Bytes): PacketCipher {
+  if (native === undefined) throw new Error('no addon')
+  return new AccelPacketCipher(native, key, CHACHA20_POLY1305_PUBLIC)
 }
 
 const wasm = wasmChaCha()
@@ -35,4 +42,5 @@ export const CIPHERS = [
   { name: 'node:crypto', make: nodeCipher, skip: false as string | false },
   { name: 'WebAssembly', make: wasmCipher, skip: skipWasm },
   { name: 'addon', make: accelCipher, skip: skipAccel },
+  { name: "addon by OpenSSL's public interface", make: publicAccelCipher, skip: skipAccel },
 ]
