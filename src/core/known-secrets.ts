@@ -106,7 +106,7 @@ function formsOf(secret: string): readonly string[] {
 
 function without(text: string, secret: string): string {
   if (secret.length < SHORT) {
-    const word = secret.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&')
+    const word = secret.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&')
     return text.replace(new RegExp(`(?<![\\p{L}\\p{N}])${word}(?![\\p{L}\\p{N}])`, 'gu'), BLANK)
   }
   const out = text.replaceAll(secret, BLANK)

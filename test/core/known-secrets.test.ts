@@ -22,6 +22,10 @@ t.test('words without secrets', (t) => {
   for (const [secrets, text, wanted] of cases) {
     t.equal(new KnownSecrets(secrets).blank(text), wanted, text)
   }
+  for (let code = 0x20; code < 0x7f; code++) {
+    const short = String.fromCharCode(0x61, code, 0x62)
+    t.equal(new KnownSecrets([short]).blank(`it was ${short}.`), 'it was ***.', short)
+  }
   const cut = `${'x'.repeat(QUESTION_LABEL)} right ho`
   t.match(new KnownSecrets(['right horse']).blank(cut), /x \*\*\*$/, 'cut off in the middle')
   t.equal(new KnownSecrets(['right horse']).blank('it is right'), 'it is right')
