@@ -34,6 +34,8 @@ export interface LinkInfo {
   readonly search: readonly string[]
   /** Largest IP packet that the tunnel carries, in bytes. */
   readonly mtu: number
+  /** What the server gave and can't be (core/server-values.ts), for the log; absent: nothing. */
+  readonly leftOut?: readonly string[]
 }
 
 export interface Clock {

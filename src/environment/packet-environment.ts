@@ -219,6 +219,9 @@ export class PacketEnvironment implements ManagedEnvironment {
         this.#link = event.link
         this.#resolver.configure(event.link)
         this.#states.up(this.#o.clock.now())
+        for (const words of event.link.leftOut ?? []) {
+          logger.warn({}, `the server gives what can't be, left out: ${secrets.blank(words)}`)
+        }
         logger.info({ endpoint: tunnel.endpoint, addresses: event.link.addresses }, 'tunnel up')
         break
       case 'down':

@@ -183,3 +183,13 @@ t.test('what a server repeats of a secret is nowhere to be seen', async (t) => {
   t.equal(lines.length, 4)
   t.notMatch(lines.join(), /horse|4711/)
 })
+
+t.test('what a server gives and can not be is in the log', async (t) => {
+  const { environment, say, lines } = bench()
+  await environment.start()
+  await say({ kind: 'up', link: { ...LINK, leftOut: ['DNS server 127.0.0.1', 'right horse'] } })
+  t.same(lines, [
+    `[{},"the server gives what can't be, left out: DNS server 127.0.0.1"]`,
+    `[{},"the server gives what can't be, left out: ***"]`,
+  ])
+})

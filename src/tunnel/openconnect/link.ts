@@ -19,16 +19,22 @@ const USUAL_MTU = 1400
 /** Of the settings what a link needs. */
 export type LinkSettings = Pick<
   Settings,
-  'address4' | 'bits4' | 'address6' | 'bits6' | 'dns' | 'search' | 'routes' | 'mtu'
+  'address4' | 'bits4' | 'address6' | 'bits6' | 'dns' | 'search' | 'routes' | 'mtu' | 'leftOut'
 >
 
 export function linkOf(settings: LinkSettings): LinkInfo {
-  const { address4, bits4, address6, bits6, dns, search, mtu = USUAL_MTU } = settings
+  const { address4, bits4, address6, bits6, dns, search, mtu = USUAL_MTU, leftOut } = settings
   const addresses: string[] = []
   if (address4 !== undefined) addresses.push(`${formatIp(address4)}/${bits4}`)
   if (address6 !== undefined) addresses.push(`${formatIp(address6)}/${bits6}`)
   const least = address6 === undefined ? LEAST_MTU_4 : LEAST_MTU_6
-  return { addresses, dns, search, mtu: Math.min(MOST_MTU, Math.max(least, mtu)) }
+  return {
+    addresses,
+    dns,
+    search,
+    mtu: Math.min(MOST_MTU, Math.max(least, mtu)),
+    ...(leftOut.length === 0 ? {} : { leftOut }),
+  }
 }
 
 /** Which addresses the tunnel leads to. */

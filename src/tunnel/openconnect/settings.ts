@@ -1,5 +1,6 @@
 /** What the server gives the environment: the X-CSTP fields of its answer to CONNECT. */
 import { type Prefix, parseIp, parseIpv4 } from '../../core/ip.js'
+import { isDomainName, isHostAddress, LeftOut } from '../../core/server-values.js'
 import type { Bytes, Millis } from '../../core/types.js'
 import { serverWords } from './failure.js'
 import { OC_NAMES, OC_ROUTES } from './limits.js'
@@ -28,6 +29,8 @@ export interface Settings {
   /** Words for people; empty: none. */
   readonly banner: string
   readonly compressed: boolean
+  /** Addresses and names that can't be; not taken. */
+  readonly leftOut: readonly string[]
 }
 
 type Fields = readonly (readonly [name: string, value: string])[]
@@ -36,8 +39,16 @@ type Fields = readonly (readonly [name: string, value: string])[]
 export function parseSettings(fields: Fields): Settings {
   const all = (name: string) => fields.filter(([key]) => key === name).map(([, value]) => value)
   const last = (name: string) => all(name).at(-1)
-  const { address4, address6, bits6 } = addresses(all('x-cstp-address'), all('x-cstp-address-ip6'))
-  const network6 = prefixOf(last('x-cstp-netmask-ip6') ?? '')
+  const out = new LeftOut()
+  const { address4, address6, bits6 } = addresses(
+    [...all('x-cstp-address'), ...all('x-cstp-address-ip6')],
+    out,
+  )
+  const mask6 = prefixOf(last('x-cstp-netmask-ip6') ?? '')
+  const network6 =
+    address6 === undefined && mask6 !== undefined && !isHostAddress(mask6.address)
+      ? undefined
+      : mask6
   const rekey = last('x-cstp-rekey-method')?.toLowerCase()
   const encoding = last('x-cstp-content-encoding')?.toLowerCase()
   return {
@@ -45,11 +56,11 @@ export function parseSettings(fields: Fields): Settings {
     bits4: maskBits(parseIpv4(last('x-cstp-netmask') ?? '')) ?? 32,
     address6: address6 ?? network6?.address,
     bits6: network6?.bits ?? bits6,
-    dns: unique([...all('x-cstp-dns'), ...all('x-cstp-dns-ip6')].filter(isIp)),
+    dns: unique([...all('x-cstp-dns'), ...all('x-cstp-dns-ip6')].filter(isServer(out))),
     search: unique(
       all('x-cstp-default-domain')
         .flatMap((value) => value.split(/[\s,]+/))
-        .filter(isDomain)
+        .filter((name) => name !== '' && (isDomainName(name) || out.note('domain', name)))
         .map((name) => name.toLowerCase()),
     ),
     routes: routes(fields),
@@ -60,16 +71,18 @@ export function parseSettings(fields: Fields): Settings {
       rekey === 'new-tunnel' || rekey === 'ssl' ? time(last('x-cstp-rekey-time')) : undefined,
     banner: serverWords(all('x-cstp-banner').map(decoded).join(' ')),
     compressed: encoding !== undefined && encoding !== 'identity',
+    leftOut: out.words,
   }
 }
 
-function addresses(four: readonly string[], six: readonly string[]) {
+/** Older servers give both families by one name. */
+function addresses(texts: readonly string[], out: LeftOut) {
   let address4: Bytes | undefined
   let found6: Prefix | undefined
-  // Older servers give both families by one name.
-  for (const text of [...four, ...six]) {
+  for (const text of texts) {
     const prefix = prefixOf(text)
-    if (prefix?.address.length === 4) address4 = prefix.address
+    if (prefix !== undefined && !isHostAddress(prefix.address)) out.note('tunnel address', text)
+    else if (prefix?.address.length === 4) address4 = prefix.address
     else if (prefix !== undefined) found6 = prefix
   }
   return { address4, address6: found6?.address, bits6: found6?.bits ?? 128 }
@@ -122,12 +135,12 @@ function integer(text: string | undefined, most: number): number | undefined {
   return Number(text) > most ? undefined : Number(text)
 }
 
-function isIp(text: string): boolean {
-  return parseIp(text) !== undefined
-}
-
-export function isDomain(text: string): boolean {
-  return text.length <= 253 && /^[\w-]+(\.[\w-]+)*\.?$/.test(text)
+function isServer(out: LeftOut): (text: string) => boolean {
+  return (text) => {
+    const address = parseIp(text)
+    if (address === undefined) return false
+    return isHostAddress(address) || out.note('DNS server', text)
+  }
 }
 
 function unique(items: readonly string[]): readonly string[] {

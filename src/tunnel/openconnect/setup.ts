@@ -262,7 +262,9 @@ export class Setup {
       const session = this.session as Session
       this.outcome = { kind: 'ready', line, rest, settings, session }
       if (settings.address4 === undefined && settings.address6 === undefined) {
-        this.#fail(protocolBroken(this.#at, 'a tunnel without an address'))
+        const given =
+          settings.leftOut.length === 0 ? '' : ` that can be: ${settings.leftOut.join(', ')}`
+        this.#fail(protocolBroken(this.#at, `a tunnel without an address${given}`))
       } else if (settings.compressed) {
         this.#fail(protocolBroken(this.#at, 'compression that nobody asked for'))
       }

@@ -115,6 +115,14 @@ export function compressionWanted(method: string): PvpnError {
   })
 }
 
+/** `given`: what it gave instead. */
+export function noAddress(given: readonly string[]): PvpnError {
+  const what = given.length === 0 ? '' : ` that can be: ${given.join(', ')}`
+  return new PvpnError('ERR_PROTOCOL', `the server gives the tunnel no address${what}`, {
+    hint: "have the server give one (its ifconfig-pool), or set ifconfig in the tunnel's file",
+  })
+}
+
 export function protocolBroken(remote: string, what: string): PvpnError {
   return new PvpnError('ERR_PROTOCOL', `${remote} broke the protocol: ${what}`)
 }

@@ -37,7 +37,9 @@ export function linkOf(pushed: PushedOptions, context: LinkContext): LinkInfo {
   if (ifconfigIpv6 !== undefined) {
     addresses.push(`${formatIp(ifconfigIpv6.local)}/${ifconfigIpv6.bits}`)
   }
-  return { addresses, ...dnsOf(pushed), mtu: mtuOf(pushed, context) }
+  const { words } = pushed.leftOut
+  const leftOut = words.length === 0 ? {} : { leftOut: words }
+  return { addresses, ...dnsOf(pushed), mtu: mtuOf(pushed, context), ...leftOut }
 }
 
 function mtuOf(pushed: PushedOptions, context: LinkContext): number {

@@ -1,6 +1,7 @@
 /** PUSH_REPLY: the options that a server gives its clients, read one by one. Nothing here is trusted. */
 import { formatHostPort, parseHostPort, parseIp, parseIpv4, parseIpv6 } from '../../core/ip.js'
 import { optionWords } from '../../core/option-words.js'
+import { isDomainName, isHostAddress, LeftOut } from '../../core/server-values.js'
 import type { Bytes, Millis } from '../../core/types.js'
 import type { CompressionStub } from './compression-stub.js'
 import {
@@ -75,6 +76,8 @@ export class PushedOptions {
   /** Options that mean nothing here, by name; bounded. */
   readonly ignored = new Set<string>()
   routesLeftOut = 0
+  /** Addresses and names that can't be; not taken. */
+  readonly leftOut = new LeftOut()
   #count = 0
 
   /** Reads one message's options (`PUSH_REPLY,` taken off). False: more options than a push may have. */
@@ -140,11 +143,16 @@ const READERS: Readonly<Record<string, Reader>> = {
   },
   ifconfig: (into, [first = '', second = '']) => {
     const [local, other] = [parseIpv4(first), parseIpv4(second)]
-    if (local !== undefined && other !== undefined) into.ifconfig = { local, second: other }
+    if (local === undefined || other === undefined) return
+    if (isHostAddress(local)) into.ifconfig = { local, second: other }
+    else into.leftOut.note('tunnel address', first)
   },
   'ifconfig-ipv6': (into, [first = '']) => {
     const prefix = ipv6Prefix(first)
-    if (prefix !== undefined) into.ifconfigIpv6 = { local: prefix.address, bits: prefix.bits }
+    if (prefix === undefined) return
+    if (isHostAddress(prefix.address)) {
+      into.ifconfigIpv6 = { local: prefix.address, bits: prefix.bits }
+    } else into.leftOut.note('tunnel address', first)
   },
   route: (into, [network = '', mask = '', gateway]) => {
     const address = parseIpv4(network)
@@ -162,22 +170,24 @@ const READERS: Readonly<Record<string, Reader>> = {
   },
   'dhcp-option': (into, [kind = '', value = '']) => {
     if (kind === 'DNS' || kind === 'DNS6') {
-      if (parseIp(value) !== undefined) into.dns.push(value)
+      if (isServer(into, value)) into.dns.push(value)
     } else if (kind === 'DOMAIN' || kind === 'DOMAIN-SEARCH' || kind === 'ADAPTER_DOMAIN_SUFFIX') {
-      if (isDomain(value)) into.search.push(value.toLowerCase())
+      if (isDomain(into)(value)) into.search.push(value.toLowerCase())
     }
   },
   dns: (into, [what, first = '', verb, ...rest]) => {
     if (what === 'search-domains') {
-      const domains = [first, verb ?? '', ...rest].filter(isDomain)
+      const domains = [first, verb ?? '', ...rest].filter(isDomain(into))
       into.dnsSearch.push(...domains.slice(0, OVPN_DNS_DOMAINS - into.dnsSearch.length))
     } else if (what === 'server' && /^-?\d{1,3}$/.test(first)) {
       const server = into.dnsServer(Number(first))
       if (verb === 'address') {
-        const addresses = rest.map(dnsAddress).filter((text) => text !== undefined)
+        const addresses = rest
+          .map(dnsAddress)
+          .filter((text) => text !== undefined && isServer(into, text)) as string[]
         server.addresses = addresses.slice(0, OVPN_DNS_ADDRESSES)
       } else if (verb === 'resolve-domains') {
-        const domains = [...server.domains, ...rest.filter(isDomain)]
+        const domains = [...server.domains, ...rest.filter(isDomain(into))]
         server.domains = domains.slice(0, OVPN_DNS_DOMAINS)
       } else if (verb === 'transport') server.plain = rest[0] === 'plain'
     }
@@ -260,8 +270,15 @@ function ipv6Prefix(text: string): { address: Bytes; bits: number } | undefined 
   return address === undefined || bits === undefined || bits > 128 ? undefined : { address, bits }
 }
 
-function isDomain(text: string): boolean {
-  return text.length <= 253 && /^[\w-]+(\.[\w-]+)*\.?$/.test(text)
+function isDomain({ leftOut }: PushedOptions): (text: string) => boolean {
+  return (text) => text !== '' && (isDomainName(text) || leftOut.note('domain', text))
+}
+
+/** Of an address, or one with its port. */
+function isServer({ leftOut }: PushedOptions, text: string): boolean {
+  const address = parseIp(text) ?? parseIp(parseHostPort(text)?.host ?? '')
+  if (address === undefined) return false
+  return isHostAddress(address) || leftOut.note('DNS server', text)
 }
 
 /** `192.0.2.1`, `192.0.2.1:5353`, `2001:db8::1`, `[2001:db8::1]:5353`; port 53 is left out. Undefined: none of them. */

@@ -2,7 +2,7 @@
 import type { OpenvpnOptions } from '../../core/options.js'
 import type { Bytes, Random } from '../../core/types.js'
 import { createDataCipher, type DataCipher, dataCipherName } from './data-cipher.js'
-import { cipherNotOffered, compressionWanted, type Failure } from './failure.js'
+import { cipherNotOffered, compressionWanted, type Failure, noAddress, retry } from './failure.js'
 import {
   DATA_KEYS_LABEL,
   dataKeys,
@@ -47,8 +47,11 @@ function isOffered(name: string, offered: readonly string[]): boolean {
 
 /** A push that can't be followed. */
 export function unacceptable(pushed: PushedOptions): Failure | undefined {
-  if (pushed.compression === undefined) return undefined
-  return { error: compressionWanted(pushed.compression), kind: 'refused' }
+  if (pushed.compression !== undefined) {
+    return { error: compressionWanted(pushed.compression), kind: 'refused' }
+  }
+  if (pushed.ifconfig !== undefined || pushed.ifconfigIpv6 !== undefined) return undefined
+  return retry(noAddress(pushed.leftOut.words))
 }
 
 export interface DeriveOptions {

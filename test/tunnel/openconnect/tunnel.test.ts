@@ -188,6 +188,44 @@ t.test('a cookie that is refused by an alert, or by silence again and again', as
   }
 })
 
+t.test('addresses and names that can not be', async (t) => {
+  const tunnel = (...lines: string[]) => ['HTTP/1.1 200 OK', ...lines, '', ''].join('\r\n')
+  const absurd = plainServer(() =>
+    tunnel(
+      'X-CSTP-Address: 127.0.0.1',
+      'X-CSTP-Address-IP6: ::1/64',
+      'X-CSTP-Netmask-IP6: ff02::1/64',
+    ),
+  )
+  const refused = new World({}, absurd).start()
+  t.ok(refused.run(10_000, () => refused.state === 'trying'))
+  t.match(
+    refused.error?.message,
+    /a tunnel without an address that can be: tunnel address 127.0.0.1, tunnel address ::1\/64/,
+  )
+  const long = 'a'.repeat(64)
+  const partly = plainServer(() =>
+    tunnel(
+      ...['X-CSTP-Address: 192.168.9.52', 'X-CSTP-Address-IP6: ff02::7/64'],
+      ...['X-CSTP-DNS: 127.0.0.1', 'X-CSTP-DNS: 192.168.10.1', 'X-CSTP-DNS-IP6: ::'],
+      `X-CSTP-Default-Domain: ${long}.example site.example`,
+    ),
+  )
+  const world = new World({}, partly).start()
+  t.ok(world.run(10_000, () => world.state === 'up'))
+  t.match(world.tunnel.link, {
+    addresses: ['192.168.9.52/32'],
+    dns: ['192.168.10.1'],
+    search: ['site.example'],
+  })
+  t.match(world.tunnel.link.leftOut, [
+    'tunnel address ff02::7/64',
+    'DNS server 127.0.0.1',
+    'DNS server ::',
+    /^domain a{64}$/,
+  ])
+})
+
 t.test('back-off, and the way back to short waits', async (t) => {
   const world = new World()
   world.reach = () => new PvpnError('ERR_DOWN', 'no way')

@@ -80,6 +80,39 @@ t.test('what a push makes of the resolver', (t) => {
   t.end()
 })
 
+t.test('what can not be is left out, and told', (t) => {
+  const long = 'a'.repeat(64)
+  const pushed = new PushedOptions()
+  const message = [
+    'ifconfig 127.0.0.1 255.255.255.0',
+    'ifconfig-ipv6 ::1/64 ::2',
+    'dhcp-option DNS 0.0.0.0',
+    'dhcp-option DNS6 ff02::1',
+    'dhcp-option DNS 10.8.0.1',
+    `dhcp-option DOMAIN ${long}.example`,
+    'dhcp-option DOMAIN good.example',
+    'dns server 1 address 127.0.0.53 [::1]:5353 10.8.0.2',
+    `dns server 1 resolve-domains ${long} lab.example`,
+    `dns search-domains ${long}`,
+  ].join()
+  t.ok(pushed.readMessage(message, { routeNoPull: false, filters: [] }))
+  const link = linkOf(pushed, CONTEXT)
+  t.same(link.addresses, [])
+  t.same(link.zones, { 'lab.example': ['10.8.0.2'] })
+  t.same(pushed.dns, ['10.8.0.1'])
+  t.same(link.search, ['good.example'])
+  t.same(link.leftOut, [
+    'tunnel address 127.0.0.1',
+    'tunnel address ::1/64',
+    'DNS server 0.0.0.0',
+    'DNS server ff02::1',
+    `domain ${long}`,
+    'DNS server 127.0.0.53',
+    'DNS server [::1]:5353',
+  ])
+  t.end()
+})
+
 t.test('servers of zones are reachable too, and bounds hold', (t) => {
   const link = linkAfter(
     'dns server 1 address 10.0.0.1:54',
