@@ -143,7 +143,8 @@ async function race(lab: BenchLab, path: Path, contestants: readonly Contestant[
       ? direct || c.mode === 'down' || c.mode === 'up'
       : wanted.some((w) => c.name.includes(w)),
   )
-  const rows = cases.flatMap((c) =>
+  const usable = cases.filter((c) => c.mode !== 'udp' || TUNNELS[values.tunnel]?.datagrams)
+  const rows = usable.flatMap((c) =>
     contestants
       .filter(
         (one) => c.mode !== 'udp' || (one.name.startsWith('pvpn') && one.wrapper === undefined),

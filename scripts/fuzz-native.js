@@ -17,6 +17,7 @@ const TESTS = [
   'crypto/framed-aead.test.js',
   'io/udp-socket.test.js',
   'io/udp-socket-fuzz.test.js',
+  'io/receive-rest.test.js',
   'native/accel.test.js',
 ]
 /** The wrapper: a program of its own, so nothing is loaded before it. They skip where they can't run. */

@@ -1,73 +1,56 @@
 /** SSL-VPN: Debian's ocserv at the far side; pvpn and Debian's own client (its script ocproxy, with and without DTLS) in front of it. */
-import { mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { pinOf } from '../../test/lab/openconnect-lab.js'
 import { programsMissing } from '../../test/support/namespace.js'
 import { Pki } from '../../test/support/pki.js'
-import { type Contestant, ended, type Kind, listening, pids, startPvpn } from './contestants.js'
+import { type Contestant, ended, type Kind, listening, pids } from './contestants.js'
+import { FarServer, type Reach } from './far-server.js'
 import { type BenchLab, CONTESTANT_CORE, type Path, type Side } from './topology.js'
 
 const PORT = 4443
 const NAME = 'vpn.example'
+/** Options of Debian's client, by the contestant's name. */
+const CLIENTS: Readonly<Record<string, readonly string[]>> = {
+  'openconnect, TLS': ['--no-dtls'],
+  'openconnect, DTLS': [],
+}
 
-/** Starts the server, which lets in who has a certificate. Only over the path without delay: its links carry UDP alone. */
+/** Starts the server, which lets in who has a certificate. */
 export async function openconnectKinds(lab: BenchLab): Promise<readonly Kind[]> {
   const far = new OpenconnectFar(lab)
   await far.start()
-  const missing = () => programsMissing('openconnect', 'ocproxy')
-  return [
-    {
-      name: 'pvpn',
-      missing: () => undefined,
-      start: (_lab, path, port) => far.pvpn('pvpn', path, port, {}),
-    },
-    {
-      name: 'pvpn, addon off',
-      missing: () => undefined,
-      start: (_lab, path, port) => far.pvpn('pvpn, addon off', path, port, { PVPN_ACCEL: 'off' }),
-    },
-    {
-      name: 'openconnect, TLS',
-      missing,
-      start: (_lab, path, port) => far.openconnect('openconnect, TLS', path, port, ['--no-dtls']),
-    },
-    {
-      name: 'openconnect, DTLS',
-      missing,
-      start: (_lab, path, port) => far.openconnect('openconnect, DTLS', path, port, []),
-    },
-  ]
+  const clients = Object.entries(CLIENTS).map(([name, options]) => ({
+    name,
+    missing: () => programsMissing('openconnect', 'ocproxy'),
+    start: (_lab: BenchLab, path: Path, port: number) => far.openconnect(name, path, port, options),
+  }))
+  return [...far.pvpnKinds((path) => far.reach(path)), ...clients]
 }
 
-class OpenconnectFar {
-  readonly #lab: BenchLab
-  readonly #folder: string
+class OpenconnectFar extends FarServer {
   readonly #pki = new Pki()
   #identity = ''
   #pin = ''
 
   constructor(lab: BenchLab) {
-    this.#lab = lab
-    this.#folder = join(lab.folder, 'ocserv')
-    mkdirSync(this.#folder, { mode: 0o700 })
+    super(lab, 'ocserv')
     lab.atEnd(() => this.#pki.remove())
   }
 
   async start(): Promise<void> {
     const server = this.#pki.issue(NAME)
     const client = this.#pki.issue('ann', { usage: 'clientAuth' })
-    this.#write('ca.crt', this.#pki.ca)
-    this.#write('server.crt', server.certificate)
-    this.#write('server.key', server.key)
+    this.write('ca.crt', this.#pki.ca)
+    this.write('server.crt', server.certificate)
+    this.write('server.key', server.key)
     this.#identity = client.certificate + client.key
     this.#pin = pinOf(server)
-    this.#write('ann.pem', this.#identity)
-    const file = this.#write(
+    this.write('ann.pem', this.#identity)
+    const file = this.write(
       'ocserv.conf',
       [
-        ...['auth = "certificate"', 'cert-user-oid = 2.5.4.3', `ca-cert = ${this.#folder}/ca.crt`],
-        ...[`server-cert = ${this.#folder}/server.crt`, `server-key = ${this.#folder}/server.key`],
-        ...[`tcp-port = ${PORT}`, `udp-port = ${PORT}`, `socket-file = ${this.#folder}/socket`],
+        ...['auth = "certificate"', 'cert-user-oid = 2.5.4.3', `ca-cert = ${this.folder}/ca.crt`],
+        ...[`server-cert = ${this.folder}/server.crt`, `server-key = ${this.folder}/server.key`],
+        ...[`tcp-port = ${PORT}`, `udp-port = ${PORT}`, `socket-file = ${this.folder}/socket`],
         ...['run-as-user = root', 'run-as-group = root', 'isolate-workers = false'],
         ...['max-clients = 16', 'max-same-clients = 16', 'max-ban-score = 0', 'use-occtl = false'],
         ...['device = oc', 'ipv4-network = 192.168.9.0/24', 'route = 192.168.11.0/24'],
@@ -76,14 +59,15 @@ class OpenconnectFar {
     )
     // It says so on standard error.
     const argv = ['sh', '-c', `exec ocserv -f -d 2 -c '${file}' 2>&1`]
-    await this.#lab.startFar(argv, /initialized ocserv/)
+    await this.lab.startFar(argv, /initialized ocserv/)
   }
 
-  async pvpn(name: string, path: Path, port: number, env: NodeJS.ProcessEnv): Promise<Contestant> {
+  async reach(path: Path): Promise<Reach> {
     const url = await this.#url('client', path)
-    const files = { 'ann.pem': this.#identity }
-    const tunnel = `{ type: openconnect, url: '${url}', certificate: ann.pem, server_pin: '${this.#pin}' }`
-    return await startPvpn({ name, lab: this.#lab, port, tunnel, files, env })
+    return {
+      tunnel: `{ type: openconnect, url: '${url}', certificate: ann.pem, server_pin: '${this.#pin}' }`,
+      files: { 'ann.pem': this.#identity },
+    }
   }
 
   async openconnect(
@@ -92,9 +76,9 @@ class OpenconnectFar {
     port: number,
     more: readonly string[],
   ): Promise<Contestant> {
-    const { kernel: namespace } = this.#lab
+    const { kernel: namespace } = this.lab
     const url = await this.#url('kernel', path)
-    const options = ['--certificate', join(this.#folder, 'ann.pem'), '--servercert', this.#pin]
+    const options = ['--certificate', this.path('ann.pem'), '--servercert', this.#pin]
     const argv = ['openconnect', '--script-tun', '--script', `ocproxy -D ${port}`, ...options]
     const child = namespace.spawn([...CONTESTANT_CORE, ...argv, '--non-inter', ...more, url], {
       stdio: 'ignore',
@@ -104,14 +88,7 @@ class OpenconnectFar {
   }
 
   async #url(side: Side, path: Path): Promise<string> {
-    if (path.rtt > 0 || path.loss > 0) throw new Error('the links of the benchmark carry UDP alone')
-    const [address, port] = await this.#lab.way(side, path, PORT)
+    const [address, port] = await this.byTcp(side, path, PORT)
     return `https://${address}:${port}`
-  }
-
-  #write(name: string, text: string): string {
-    const file = join(this.#folder, name)
-    writeFileSync(file, `${text}\n`, { mode: 0o600 })
-    return file
   }
 }

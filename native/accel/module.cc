@@ -40,7 +40,7 @@ constexpr Export kCipher[] = {
 };
 constexpr Export kDescriptors[] = {
     {"udpOpen", pvpn::udpOpen},       {"udpInfo", pvpn::udpInfo},   {"udpReceive", pvpn::udpReceive},
-    {"udpWaiting", pvpn::udpWaiting}, {"udpSend", pvpn::udpSend},       {"udpClose", pvpn::udpClose}, {"tunOpen", pvpn::tunOpen},
+    {"udpWaiting", pvpn::udpWaiting}, {"udpRest", pvpn::udpRest}, {"udpSend", pvpn::udpSend},       {"udpClose", pvpn::udpClose}, {"tunOpen", pvpn::tunOpen},
     {"tunAdopt", pvpn::tunAdopt},     {"tunRead", pvpn::tunRead},       {"tunWrite", pvpn::tunWrite}, {"tunClose", pvpn::tunClose},
     {"channelOpen", pvpn::channelOpen},
     {"channelRead", pvpn::channelRead},

@@ -60,6 +60,18 @@ void Poller::wantWritable() {
   watch();
 }
 
+void Poller::wantReadable(bool wanted) {
+  if (closed() || readable_ == wanted) return;
+  readable_ = wanted;
+  watch();
+}
+
+napi_value Poller::callback() const {
+  napi_value callback = nullptr;
+  if (callback_ != nullptr) napi_get_reference_value(env_, callback_, &callback);
+  return callback;
+}
+
 void Poller::release() {
   released_ = true;
   close();
@@ -67,7 +79,7 @@ void Poller::release() {
 }
 
 bool Poller::watch() {
-  const int events = Uv::kReadable | (writable_ ? Uv::kWritable : 0);
+  const int events = (readable_ ? Uv::kReadable : 0) | (writable_ ? Uv::kWritable : 0);
   return uv()->pollStart(handle_, events, onPoll) == 0;
 }
 
@@ -100,14 +112,13 @@ void Poller::poll(int status, int events) {
 void Poller::call(int events) {
   napi_handle_scope scope = nullptr;
   if (napi_open_handle_scope(env_, &scope) != napi_ok) return;
-  napi_value callback = nullptr;
+  napi_value function = callback();
   napi_value receiver = nullptr;
   napi_value argument = nullptr;
   const napi_env env = env_;  // the callback may end this object
-  if (napi_get_reference_value(env, callback_, &callback) == napi_ok &&
-      napi_get_global(env, &receiver) == napi_ok &&
+  if (function != nullptr && napi_get_global(env, &receiver) == napi_ok &&
       napi_create_int32(env, events, &argument) == napi_ok &&
-      napi_make_callback(env, context_, receiver, callback, 1, &argument, nullptr) ==
+      napi_make_callback(env, context_, receiver, function, 1, &argument, nullptr) ==
           napi_pending_exception) {
     napi_value thrown = nullptr;
     if (napi_get_and_clear_last_exception(env, &thrown) == napi_ok) {

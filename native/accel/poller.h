@@ -21,6 +21,10 @@ class Poller {
   void close();
   /** Tells when it can be written, once. */
   void wantWritable();
+  /** Stops telling that it can be read, or tells it again. */
+  void wantReadable(bool wanted);
+  /** The function that is told; null when there is none any more. */
+  napi_value callback() const;
 
   bool closed() const { return fd_ < 0; }
   int fd() const { return fd_; }
@@ -49,6 +53,7 @@ class Poller {
   napi_ref callback_ = nullptr;
   napi_async_context context_ = nullptr;
   napi_async_cleanup_hook_handle hook_ = nullptr;
+  bool readable_ = true;
   bool writable_ = false;
   bool released_ = false;
 };

@@ -131,6 +131,28 @@ void UdpSocket::prepare(int fd, int family) {
   gso_ = setsockopt(fd, SOL_UDP, UDP_SEGMENT, &off, sizeof off) == 0;
 }
 
+UdpSocket::~UdpSocket() {
+  if (alarm_ != nullptr) alarm_->release();
+}
+
+bool UdpSocket::rest(napi_env env, int64_t microseconds) {
+  if (alarm_ == nullptr) {
+    if (microseconds == 0) return true;
+    napi_value function = callback();
+    if (function == nullptr) return false;
+    alarm_ = Alarm::create(env, function);
+    if (alarm_ == nullptr) return false;
+  }
+  alarm_->set(microseconds);
+  wantReadable(microseconds == 0);
+  return true;
+}
+
+void UdpSocket::shut() {
+  if (alarm_ != nullptr) alarm_->close();
+  close();
+}
+
 int UdpSocket::receiveBuffer() const { return readOption(fd(), SO_RCVBUF); }
 int UdpSocket::sendBuffer() const { return readOption(fd(), SO_SNDBUF); }
 

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "alarm.h"
 #include "arguments.h"
 #include "poller.h"
 
@@ -51,6 +52,14 @@ class UdpSocket : public Poller {
   /** Sends slots from … to-1 and returns the first that was not taken; the callback tells when to go on. */
   int64_t send(const Slots& slots, Span<uint8_t> address, size_t from, size_t to);
 
+  /**
+   * Does not tell what arrives for so many microseconds, then tells once, be there anything or not;
+   * 0: tells at once again. False: there can be no such rest.
+   */
+  bool rest(napi_env env, int64_t microseconds);
+  /** The end of both, the socket and its rest. */
+  void shut();
+
   int receiveBuffer() const;
   int sendBuffer() const;
   int port() const;
@@ -72,6 +81,8 @@ class UdpSocket : public Poller {
   };
   struct Outgoing;
 
+  ~UdpSocket() override;
+
   int receiveMessages(const Slots& slots, size_t region);
   int deliver(const Slots& slots, Span<uint8_t> address, size_t packetSize);
   size_t collect(const Slots& slots, Span<uint8_t> address, size_t from, size_t to, Outgoing* out);
@@ -85,6 +96,8 @@ class UdpSocket : public Poller {
   size_t gsoLimit_ = SIZE_MAX;
   uint32_t gsoPause_ = 0;
   double dropped_ = 0;
+  /** Made for the first rest. */
+  Alarm* alarm_ = nullptr;
   size_t wanted_ = kMessages;
   size_t head_ = 0;
   size_t count_ = 0;

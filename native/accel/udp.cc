@@ -12,6 +12,8 @@ namespace {
 constexpr napi_type_tag kTag = {0x4f2c7be91a3d4860, 0xa15d30e27c9b4f18};
 constexpr int64_t kMostBuffer = 1 << 30;
 constexpr size_t kLeastRegion = 64;
+/** Microseconds: datagrams must not wait for long. */
+constexpr int64_t kLongestRest = 1000000;
 
 void finalize(napi_env, void* data, void*) { static_cast<UdpSocket*>(data)->release(); }
 
@@ -120,11 +122,23 @@ napi_value udpWaiting(napi_env env, napi_callback_info info) {
   return number(env, socket->waiting());
 }
 
+napi_value udpRest(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  UdpSocket* socket = nullptr;
+  int64_t microseconds = 0;
+  if (!socketOf(arguments, &socket) || !arguments.integer(1, 0, kLongestRest, &microseconds)) {
+    return nullptr;
+  }
+  napi_value rests = nullptr;
+  napi_get_boolean(env, socket->rest(env, microseconds), &rests);
+  return rests;
+}
+
 napi_value udpClose(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
   UdpSocket* socket = nullptr;
   if (!arguments.object(0, kTag, &socket)) return nullptr;
-  socket->close();
+  socket->shut();
   return undefined(env);
 }
 

@@ -15,6 +15,8 @@ napi_value udpReceive(napi_env env, napi_callback_info info);
 napi_value udpSend(napi_env env, napi_callback_info info);
 /** udpWaiting(handle) -> bytes that wait to be received, the kernel's overhead included */
 napi_value udpWaiting(napi_env env, napi_callback_info info);
+/** udpRest(handle, microseconds) -> boolean: READABLE is not told before, and then in any case; 0: at once again; false: impossible */
+napi_value udpRest(napi_env env, napi_callback_info info);
 /** udpClose(handle) */
 napi_value udpClose(napi_env env, napi_callback_info info);
 

@@ -19,6 +19,7 @@ import type { Bytes } from '../core/types.js'
 import { type AccelUdp, type Handle, READABLE, UDP_INFO, WRITABLE } from '../native/contract.js'
 import { addScratch } from './idle-memory.js'
 import { KERNEL_BUFFER, RECEIVE_SLOTS } from './limits.js'
+import { ReceiveRest } from './receive-rest.js'
 import type { UdpOptions } from './udp-socket.js'
 
 /** Messages asked of the kernel at once, as the addon does. */
@@ -44,6 +45,8 @@ class AccelSocket implements DatagramSocket {
   readonly #batch: PacketBatch
   readonly #region: number
   readonly #packetSize: number
+  readonly #rest = new ReceiveRest(performance.now())
+  #resting = false
   #closed = false
 
   constructor(native: AccelUdp, address: Bytes, options: UdpOptions) {
@@ -106,11 +109,21 @@ class AccelSocket implements DatagramSocket {
         fresh,
       )
       if (count < 0) this.#fail(count)
+      // From here on, not from when the batch has been dealt with: a busy process rests no longer.
+      if (fresh) this.#restAfter(Math.max(0, count))
       if (count <= 0) return
       batch.count = count
       this.onBatch(batch)
       if (count < batch.capacity) return
     }
+  }
+
+  #restAfter(datagrams: number): void {
+    if (this.#closed) return
+    const microseconds = this.#rest.after(datagrams, performance.now())
+    if (microseconds === 0 && !this.#resting) return
+    const rests = this.#native.udpRest?.(this.#handle, microseconds) ?? false
+    this.#resting = rests && microseconds > 0
   }
 
   #fail(errno: number): void {

@@ -131,6 +131,11 @@ export interface AccelUdp {
   ): number
   /** Bytes that wait to be received, the kernel's overhead included; 0 when it does not tell. Undefined: an addon of an older build. */
   udpWaiting?(socket: Handle<'udp'>): number
+  /**
+   * READABLE is not told for so many microseconds, then once, be there anything or not; 0: at once
+   * again. False: there is no such timer here. Undefined: an addon of an older build.
+   */
+  udpRest?(socket: Handle<'udp'>, microseconds: number): boolean
   udpClose(socket: Handle<'udp'>): void
 }
 
