@@ -32,10 +32,10 @@ const PAGES = {
 }
 
 // The base images are made once, and the build fetches packages: longer than the runner's usual patience.
-t.setTimeout(450_000)
+t.setTimeout(1_500_000)
 t.test(
   'docker/',
-  { skip: containersSkip('docker-compose', ...LAB_PROGRAMS), timeout: 400_000 },
+  { skip: containersSkip('docker-compose', ...LAB_PROGRAMS), timeout: 1_400_000 },
   async (t) => {
     const engine = await ContainerEngine.create()
     t.teardown(() => engine.destroy())

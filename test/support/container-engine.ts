@@ -18,6 +18,8 @@ const BASES = join(ROOT, 'build/lab-images')
 const SUITE = 'bookworm'
 /** Output of a build; more ends it. */
 const MOST_OUTPUT = 16 * 2 ** 20
+/** Milliseconds that one step may take: a base is 90 s of CPU time and what the archive takes to send it. */
+const STEP_TIMEOUT = 900_000
 
 /** What containers of the lab are made of; `full` is the build stage's base, and what example programs run in. */
 const BASE_PACKAGES = {
@@ -84,7 +86,7 @@ export class ContainerEngine {
 
   /** Runs a command of the engine on this machine's network and returns what it prints; its mounts end with it. */
   async command(argv: readonly string[]): Promise<string> {
-    const options = { env: this.env, timeout: 300_000, maxBuffer: MOST_OUTPUT }
+    const options = { env: this.env, timeout: STEP_TIMEOUT, maxBuffer: MOST_OUTPUT }
     const own = ['--mount', '--propagation', 'private', '--']
     const { stdout, stderr } = await run('unshare', [...own, ...argv], options)
     return stdout + stderr
@@ -171,6 +173,7 @@ default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
     await this.command([
       ...['mmdebstrap', '--quiet', '--variant=essential'],
       `--include=${BASE_PACKAGES[base].join(',')}`,
+      '--dpkgopt=force-unsafe-io',
       '--dpkgopt=path-exclude=/usr/share/doc/*',
       '--dpkgopt=path-exclude=/usr/share/locale/*',
       ...upload,
