@@ -41,7 +41,7 @@ function median(values: number[]): number {
   return values.sort((a, b) => a - b)[values.length >> 1] ?? 0
 }
 
-/** What `measure` finds while the load runs; once more when that is not good. */
+/** What `measure` finds while the load runs; once more when that is not good, or it fails. */
 async function beside<T>(
   port: number,
   [kind, count]: readonly [FloodKind, number],
@@ -54,6 +54,8 @@ async function beside<T>(
       await sleep(700)
       const found = await measure(flood.totals)
       if (good(found) || again) return found
+    } catch (failed) {
+      if (again) throw failed
     } finally {
       await flood.stop()
     }

@@ -10,7 +10,7 @@ import { parseSocketAddress } from '../../src/core/socket-address.js'
 import { openUdp } from '../../src/io/udp-socket.js'
 
 /** Without a datagram for this long (in ms) nothing more is expected. */
-const SILENCE = 2000
+const SILENCE = 5000
 const PACKET = 2048
 
 export interface ReceiveReport {

@@ -73,7 +73,7 @@ t.test('UDP socket on a link', { skip: labSkip('tc') }, async (t) => {
         'root',
         'tbf',
         'rate',
-        '200mbit',
+        '50mbit',
         'burst',
         '64kb',
         'limit',

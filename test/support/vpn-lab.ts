@@ -87,7 +87,8 @@ export class VpnLab {
   async destroy(): Promise<void> {
     const all = [this.client, this.router, this.web, this.sites.office, this.sites.site]
     await Promise.all(all.map((n) => n.destroy()))
-    rmSync(this.folder, { recursive: true, force: true })
+    // A browser's processes write until the last of them has ended.
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 10 })
   }
 
   /** Drops or passes everything between client and one site's public address. */
