@@ -5,54 +5,24 @@
  * 53 DNS: every name below `inside.example` is 10.99.0.1.
  */
 import { decode, encode } from 'dns-packet'
+import { openFarEnd } from '../../src/cli/demo/far-end.js'
 import type { ByteStream } from '../../src/core/stream.js'
 import type { Bytes } from '../../src/core/types.js'
-import { createPacketCipher } from '../../src/crypto/packet-cipher.js'
-import { PacketDriver } from '../../src/environment/packet-driver.js'
-import { systemClock } from '../../src/io/clock.js'
-import { systemRandom } from '../../src/io/random.js'
-import { openUdp } from '../../src/io/udp-socket.js'
 import type { Stack } from '../../src/stack/contract.js'
-import { createStack } from '../../src/stack/stack.js'
-import { createWireguard } from '../../src/tunnel/wireguard/tunnel.js'
 import { clientAddress, FAR_ADDRESS, type FarPlan } from './far-network.js'
 
 const BLOCK = new Uint8Array(65_536).fill(0x55)
 const DATAGRAM = new Uint8Array(1000).fill(0x44)
 
 async function serve({ privateKey, peers }: FarPlan): Promise<number> {
-  const tunnel = createWireguard(
-    {
-      type: 'wireguard',
-      privateKey,
-      addresses: [`${FAR_ADDRESS}/32`],
-      dns: [],
-      search: [],
-      mtu: 1420,
-      listenPort: 0,
-      peers: peers.map((publicKey, i) => ({
-        publicKey,
-        allowedIps: [`${clientAddress(i)}/32`],
-        persistentKeepalive: 0,
-      })),
-    },
-    { random: systemRandom, wallClock: Date.now, packetCipher: createPacketCipher },
-  )
-  const stack = createStack({ random: systemRandom })
-  const socket = await openUdp({ family: 4, address: '127.0.0.1', packetSize: 1536 })
-  const driver = new PacketDriver({
-    tunnel,
-    stack,
-    socket,
-    clock: systemClock,
-    soon: setImmediate,
-    onEvent: () => undefined,
+  const { stack, start } = await openFarEnd({
+    privateKey,
+    addresses: [`${FAR_ADDRESS}/32`],
+    peers: peers.map((publicKey, i) => ({ publicKey, allowedIps: [`${clientAddress(i)}/32`] })),
   })
-  stack.configure(tunnel.link, systemClock.now())
   serveStreams(stack)
   serveDatagrams(stack)
-  driver.start()
-  return socket.localPort
+  return start()
 }
 
 function serveStreams(stack: Stack): void {

@@ -10,6 +10,7 @@ import { ADDRESS_SIZE, type PacketBatch } from '../../core/packet-batch.js'
 import { sameSocketAddress } from '../../core/socket-address.js'
 import type { TlsEngineFactory } from '../../core/tls-engine.js'
 import type { Bytes, Millis, Random } from '../../core/types.js'
+import { Agreement } from './agreement.js'
 import type { PendingLogin } from './challenge.js'
 import { ControlChannel } from './control-channel.js'
 import type { Counters } from './counters.js'
@@ -23,20 +24,14 @@ import {
   serverLeft,
   silent,
 } from './failure.js'
-import { DYNAMIC_TLS_CRYPT_LABEL, KEY_MATERIAL_SIZE } from './key-material.js'
-import { encodeKeyMessage, type ServerItem, type ServerKeyMessage } from './key-method.js'
 import { OVPN_TLS_EVENTS } from './limits.js'
-import { Liveness } from './liveness.js'
 import { Negotiation, type TlsEvent } from './negotiation.js'
 import { isData, opcodeOf } from './opcode.js'
-import { optionsString, peerInfo } from './peer-info.js'
 import { Phases } from './phases.js'
-import { PushIntake } from './push-intake.js'
 import type { PushedOptions } from './push-options.js'
 import { RekeySchedule } from './rekey-schedule.js'
-import { readControlMessage } from './server-message.js'
-import { chooseCipher, deriveCipher, newKeySource } from './session-keys.js'
-import { PUSH_REQUEST_FIRST, PUSH_REQUEST_INTERVAL, TRANSITION_WINDOW } from './timing.js'
+import { newKeySource } from './session-keys.js'
+import { TRANSITION_WINDOW } from './timing.js'
 
 export interface ConnectionOptions {
   readonly options: OpenvpnOptions
@@ -68,28 +63,18 @@ export class Connection {
   readonly #control: ControlChannel
   readonly #data: DataChannel
   readonly #tlsEvents: { readonly negotiation: Negotiation; readonly event: TlsEvent }[] = []
-  readonly #intake: PushIntake
+  readonly #agreement: Agreement
   readonly #phases: Phases
-  readonly #liveness: Liveness
-  #askAt: Millis = NEVER
   readonly #rekey: RekeySchedule
-  #cipher = ''
-  #server: ServerKeyMessage | undefined
-  /** What the first key message said; renegotiations say it again, unless there is a token. */
-  #login: { readonly username: string; readonly password: string } | undefined
   #to: Bytes
   /** Set once; the connection is over then. */
   failure: Failure | undefined
-  /** When keys were last agreed. */
-  lastKeys: Millis | undefined
 
   constructor(options: ConnectionOptions, now: Millis) {
     this.#o = options
     this.#to = options.to
     this.#data = new DataChannel(options.counters)
-    this.#intake = new PushIntake(options.options, options.credentials)
     this.#rekey = new RekeySchedule(options.options)
-    this.#liveness = new Liveness(this.#data, this.pushed)
     this.#phases = new Phases(options.options, options.remote, now)
     this.#control = new ControlChannel({
       protection: options.options.protection,
@@ -99,6 +84,15 @@ export class Connection {
       negotiate: (keyId, opening, at) => this.#negotiate(keyId, opening, at),
       now,
     })
+    this.#agreement = new Agreement(options, {
+      control: this.#control,
+      data: this.#data,
+      phases: this.#phases,
+      rekey: this.#rekey,
+      over: () => this.failure !== undefined,
+      end: (failure) => this.#end(failure),
+      broken: (what) => this.#broken(what),
+    })
   }
 
   get up(): boolean {
@@ -106,7 +100,12 @@ export class Connection {
   }
 
   get pushed(): PushedOptions {
-    return this.#intake.pushed
+    return this.#agreement.pushed
+  }
+
+  /** When keys were last agreed. */
+  get lastKeys(): Millis | undefined {
+    return this.#agreement.lastKeys
   }
 
   get overhead(): number {
@@ -153,7 +152,8 @@ export class Connection {
       batch.address.set(this.#to, slot * ADDRESS_SIZE)
       counters.bytesOut += datagram.length
     }
-    if (this.#liveness.pingAt() <= now && !batch.full) this.#data.ping(batch, this.#to, now)
+    if (this.#agreement.liveness.pingAt() <= now && !batch.full)
+      this.#data.ping(batch, this.#to, now)
   }
 
   /** Appends the farewell, when the server wants one. */
@@ -167,12 +167,12 @@ export class Connection {
     if (this.#tlsEvents.length > 0) return 0
     return Math.min(
       this.#phases.ends,
-      this.#askAt,
+      this.#agreement.askAt,
       this.#rekey.deadline,
       this.#control.deadline(),
       this.#data.deadline(),
-      this.#liveness.pingAt(),
-      this.#liveness.silentAt(),
+      this.#agreement.liveness.pingAt(),
+      this.#agreement.liveness.silentAt(),
     )
   }
 
@@ -181,12 +181,12 @@ export class Connection {
     if (this.failure !== undefined) return
     this.#data.tick(now)
     if (this.#phases.ends <= now) this.#end(this.#phases.tooLate())
-    else if (this.#liveness.silentAt() <= now) {
-      this.#end(retry(silent(this.#o.remote, this.#liveness.patience)))
+    else if (this.#agreement.liveness.silentAt() <= now) {
+      this.#end(retry(silent(this.#o.remote, this.#agreement.liveness.patience)))
     } else if (this.#data.peerLeft) {
       this.#end(retry(serverLeft(this.#o.remote, 'has ended the connection'), SECOND))
     }
-    if (this.#askAt <= now) this.#askForPush(now)
+    if (this.#agreement.askAt <= now) this.#agreement.askForPush(now)
     if (this.#rekey.late(now)) this.#negotiationFailed(now)
     const wanted = this.#rekey.due(now) || this.#data.exhausted
     if (this.up && wanted) this.#control.renegotiate(now)
@@ -235,8 +235,8 @@ export class Connection {
       if (this.failure !== undefined) return
       if (event.kind === 'error') this.#tlsFailed(negotiation, event.error)
       else if (!negotiation.tlsEvent(event)) this.#broken('it sends too much')
-      else if (event.kind === 'secure') this.#sendKeyMessage(negotiation)
-      else if (event.kind === 'plaintext') this.#items(negotiation, now)
+      else if (event.kind === 'secure') this.#agreement.sendKeyMessage(negotiation)
+      else if (event.kind === 'plaintext') this.#agreement.items(negotiation, now)
     }
   }
 
@@ -257,123 +257,6 @@ export class Connection {
 
   #broken(what: string): void {
     this.#end(retry(protocolBroken(this.#o.remote, what)))
-  }
-
-  #sendKeyMessage(negotiation: Negotiation): void {
-    const { options, transport, credentials, mostMtu } = this.#o
-    if (this.#login === undefined || credentials.hasToken) this.#login = credentials.take()
-    negotiation.write(
-      encodeKeyMessage({
-        source: negotiation.source,
-        options: optionsString(options, transport),
-        ...this.#login,
-        peerInfo: peerInfo(options, mostMtu),
-      }),
-    )
-  }
-
-  #items(negotiation: Negotiation, now: Millis): void {
-    for (let item = negotiation.takeItem(); item; item = negotiation.takeItem()) {
-      this.#item(negotiation, item, now)
-      if (this.failure !== undefined) return
-    }
-    if (negotiation.broken) this.#broken('what it says inside TLS is not OpenVPN')
-  }
-
-  #item(negotiation: Negotiation, item: ServerItem, now: Millis): void {
-    if (item.kind === 'message') {
-      readControlMessage(item.text, this.#messageHandler(now))
-      return
-    }
-    negotiation.keyedAt = now
-    this.lastKeys = now
-    this.#o.counters.handshakes.completed++
-    if (negotiation === this.#control.next) {
-      this.#install(negotiation, item.message, now)
-      this.#control.promote()
-      this.#rekey.agreed(now, this.pushed.renegotiate)
-    } else if (!this.up) {
-      this.#server = item.message
-      this.#phases.enter('push', now)
-      // Servers from 2.6 on push unasked.
-      this.#askAt = now + PUSH_REQUEST_FIRST
-    }
-  }
-
-  #messageHandler(now: Millis) {
-    const { credentials, remote, host, options } = this.#o
-    return {
-      push: (text: string, more: boolean) => this.#push(text, more, now),
-      pending: (time: Millis) => this.#phases.extend(now + time),
-      login: (wanted: PendingLogin) => {
-        if (this.up) return
-        this.#phases.login = true
-        this.#o.onLogin(wanted)
-      },
-      ended: (failure: Failure) => this.#end(failure),
-      credentials,
-      remote,
-      host,
-      up: this.up,
-      ciphers: options.ciphers,
-    }
-  }
-
-  #push(text: string, more: boolean, now: Millis): void {
-    const outcome = this.#intake.take(text, more)
-    if (outcome === 'done') this.#complete(now)
-    else if (outcome === 'endless') this.#broken('it pushes too many options')
-    else if (outcome !== 'more') this.#end(outcome)
-  }
-
-  /** Keys and push are there. */
-  #complete(now: Millis): void {
-    const server = this.#server
-    const choice = chooseCipher(this.#o.options, this.pushed, server?.options ?? '')
-    if ('failure' in choice) this.#end(choice.failure)
-    else if (server === undefined) this.#broken('it pushes before there are keys')
-    else {
-      this.#cipher = choice.name
-      this.#install(this.#control.current, server, now)
-      if (this.pushed.dynamicTlsCrypt) this.#wrapLater()
-      this.#phases.enter('up', now)
-      this.#askAt = NEVER
-      this.#liveness.begin(now)
-      this.#rekey.agreed(now, this.pushed.renegotiate)
-    }
-  }
-
-  #install(negotiation: Negotiation, server: ServerKeyMessage, now: Millis): void {
-    const { options, random } = this.#o
-    const peerSessionId = this.#control.peerSessionId
-    const { pushed } = this
-    if (peerSessionId === undefined) return
-    const cipher = deriveCipher({
-      options,
-      cipher: this.#cipher,
-      pushed,
-      negotiation,
-      server,
-      sessionId: this.#control.sessionId,
-      peerSessionId,
-      random,
-    })
-    if (cipher === undefined) this.#broken('TLS has ended while keys were made')
-    else {
-      const { peerId, stub } = pushed
-      this.#data.install({ keyId: negotiation.keyId, cipher, peerId, stub }, now)
-    }
-  }
-
-  #wrapLater(): void {
-    const { current } = this.#control
-    const exported = current.exportKey(KEY_MATERIAL_SIZE, DYNAMIC_TLS_CRYPT_LABEL)
-    if (exported !== undefined) this.#control.wrapLater(exported)
-  }
-
-  #askForPush(now: Millis): void {
-    this.#control.current.write(new TextEncoder().encode('PUSH_REQUEST\0'))
-    this.#askAt = now + PUSH_REQUEST_INTERVAL
   }
 
   #heard(size: number, now: Millis): void {

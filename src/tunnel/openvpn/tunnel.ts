@@ -5,24 +5,23 @@
 
 import { u8 } from '../../core/bytes.js'
 import { type PvpnError, toPvpnError } from '../../core/errors.js'
-import { formatHostPort, parseIp } from '../../core/ip.js'
 import type { OpenvpnOptions } from '../../core/options.js'
 import type { PacketBatch } from '../../core/packet-batch.js'
 import { type Answers, askFor, type Question, question } from '../../core/question.js'
-import { formatSocketAddress, socketAddress, socketAddressIp } from '../../core/socket-address.js'
+import { formatSocketAddress, socketAddressIp } from '../../core/socket-address.js'
 import type { StreamCarrier } from '../../core/stream-carrier.js'
 import type { PacketTunnel, TunnelCounters, TunnelEvent } from '../../core/tunnel.js'
 import type { Bytes, LinkInfo, Millis, Random } from '../../core/types.js'
 import type { PendingLogin } from './challenge.js'
 import { Connection } from './connection.js'
 import { Counters } from './counters.js'
+import { Course } from './course.js'
 import { Credentials } from './credentials.js'
 import { type Failure, loginWanted, retry, serverLeft, unreachable, unresolved } from './failure.js'
-import { OVPN_EVENTS, OVPN_REMOTE_ADDRESSES } from './limits.js'
+import { OVPN_EVENTS } from './limits.js'
 import { dnsAddresses, linkOf, Reachable } from './link.js'
 import { connectTime } from './phases.js'
 import { Prerequisites, type TlsOpener } from './prerequisites.js'
-import { Remotes } from './remotes.js'
 import { RESOLVE_TIMEOUT } from './timing.js'
 
 export interface OpenvpnDependencies {
@@ -37,7 +36,6 @@ export interface OpenvpnDependencies {
 /** Largest packet inside; servers that push more get told so by IV_MTU. */
 const MOST_MTU = 1500
 const NEVER = Number.POSITIVE_INFINITY
-const SECOND = 1000
 
 /** The options must have been validated: at least one remote, keys of 256 bytes. */
 export function createOpenvpn(
@@ -55,18 +53,13 @@ class OpenvpnTunnel implements PacketTunnel {
   readonly #counters = new Counters()
   readonly #credentials: Credentials
   readonly #prerequisites: Prerequisites
-  readonly #remotes: Remotes
+  readonly #course: Course
   readonly #events: TunnelEvent[] = []
   readonly #carrierEvents: ('open' | PvpnError)[] = []
   #reachable: Reachable | undefined
   #connection: Connection | undefined
   /** The server waits, on the present connection, for an answer to this. */
   #pending: Question | undefined
-  /** Addresses of the current remote that were not tried yet. */
-  #addresses: Bytes[] = []
-  /** Where the attempt goes: core/socket-address. */
-  #to: Bytes | undefined
-  #resolveId = 0
   /** When the present wait (for an answer, or before the next attempt) ends. */
   #waitEnds: Millis = NEVER
   #waitFor: 'nothing' | 'name' | 'stream' | 'retry' = 'nothing'
@@ -78,7 +71,6 @@ class OpenvpnTunnel implements PacketTunnel {
   #lastHandshake: Millis | undefined
 
   constructor(options: OpenvpnOptions, dependencies: OpenvpnDependencies) {
-    const { remotes, remoteRandom, retrySeconds, retryMaximum } = options
     this.#options = options
     this.#d = dependencies
     this.#credentials = new Credentials(options)
@@ -87,13 +79,7 @@ class OpenvpnTunnel implements PacketTunnel {
       options.tls.keyPassword,
       this.#credentials,
     )
-    this.#remotes = new Remotes({
-      remotes,
-      shuffle: remoteRandom,
-      random: dependencies.random,
-      ...(retrySeconds === undefined ? {} : { retryFirst: retrySeconds * SECOND }),
-      ...(retryMaximum === undefined ? {} : { retryLongest: retryMaximum * SECOND }),
-    })
+    this.#course = new Course(options, dependencies.random)
     const { carrier } = dependencies
     if (carrier === undefined) return
     carrier.onConnect = () => this.#noteCarrier('open')
@@ -177,9 +163,9 @@ class OpenvpnTunnel implements PacketTunnel {
     const waited = this.#waitFor
     this.#wait('nothing', NEVER)
     if (waited === 'retry') this.#attempt(now)
-    else if (waited === 'name') this.#failed(retry(unresolved(this.#remotes.current.host)), now)
+    else if (waited === 'name') this.#failed(retry(unresolved(this.#course.remote.host)), now)
     else if (waited === 'stream') {
-      this.#failed(retry(unreachable(this.#remote, connectTime(this.#options))), now)
+      this.#failed(retry(unreachable(this.#course.words, connectTime(this.#options))), now)
     }
   }
 
@@ -188,14 +174,10 @@ class OpenvpnTunnel implements PacketTunnel {
   }
 
   resolved(id: number, addresses: readonly Bytes[], now: Millis): void {
-    if (!this.#open || this.#waitFor !== 'name' || id !== this.#resolveId) return
-    const { family, host } = this.#remotes.current
+    if (!this.#open || this.#waitFor !== 'name' || !this.#course.isCurrent(id)) return
     this.#wait('nothing', NEVER)
-    this.#addresses = addresses
-      .filter((address) => family === undefined || u8(address, 0) === family)
-      .slice(0, OVPN_REMOTE_ADDRESSES)
-    if (this.#addresses.length === 0) this.#failed(retry(unresolved(host)), now)
-    else this.#nextAddress(now)
+    if (this.#course.resolved(addresses)) this.#next(now)
+    else this.#failed(retry(unresolved(this.#course.remote.host)), now)
   }
 
   routes(address: Bytes): boolean {
@@ -211,12 +193,8 @@ class OpenvpnTunnel implements PacketTunnel {
   }
 
   get endpoint(): string | undefined {
-    return this.#to === undefined ? undefined : formatSocketAddress(this.#to)
-  }
-
-  get #remote(): string {
-    const { host, port, transport } = this.#remotes.current
-    return `${formatHostPort(host, port)} (${transport})`
+    const { to } = this.#course
+    return to === undefined ? undefined : formatSocketAddress(to)
   }
 
   #wait(what: 'nothing' | 'name' | 'stream' | 'retry', until: Millis): void {
@@ -228,34 +206,22 @@ class OpenvpnTunnel implements PacketTunnel {
   #attempt(now: Millis): void {
     try {
       const asks = this.#prerequisites.missing()
-      if (asks.length === 0) this.#nextAddress(now)
-      else this.#report({ kind: 'failed', error: askFor(this.#remotes.current.host, asks) })
+      if (asks.length === 0) this.#next(now)
+      else this.#report({ kind: 'failed', error: askFor(this.#course.remote.host, asks) })
     } catch (thrown) {
       this.#report({ kind: 'failed', error: toPvpnError(thrown) })
     }
   }
 
-  #nextRemote(now: Millis): void {
-    const { host, port } = this.#remotes.current
-    const ip = parseIp(host)
-    if (ip !== undefined) {
-      this.#addresses = [socketAddress(ip, port)]
-      this.#nextAddress(now)
-      return
-    }
-    this.#wait('name', now + RESOLVE_TIMEOUT)
-    this.#report({ kind: 'resolve', host, port, id: ++this.#resolveId })
-  }
-
-  #nextAddress(now: Millis): void {
-    const to = this.#addresses.shift()
+  #next(now: Millis): void {
+    const to = this.#course.next()
     if (to === undefined) {
-      this.#nextRemote(now)
+      this.#wait('name', now + RESOLVE_TIMEOUT)
+      this.#report({ kind: 'resolve', ...this.#course.lookUp() })
       return
     }
     const { carrier } = this.#d
-    this.#to = to
-    if (this.#remotes.current.transport === 'udp') {
+    if (this.#course.remote.transport === 'udp') {
       carrier?.disconnect()
       this.#connect(to, now)
     } else {
@@ -268,6 +234,7 @@ class OpenvpnTunnel implements PacketTunnel {
   #connect(to: Bytes, now: Millis): void {
     const { random, wallClock } = this.#d
     const { tls } = this.#prerequisites
+    const { host, transport } = this.#course.remote
     if (tls === undefined) return
     this.#connection = new Connection(
       {
@@ -278,10 +245,10 @@ class OpenvpnTunnel implements PacketTunnel {
         wallClock,
         tls,
         wake: () => this.onReady(),
-        transport: this.#remotes.current.transport,
+        transport,
         to,
-        remote: this.#remote,
-        host: this.#remotes.current.host,
+        remote: this.#course.words,
+        host,
         onLogin: (wanted) => this.#login(wanted),
         mostMtu: MOST_MTU,
       },
@@ -291,7 +258,7 @@ class OpenvpnTunnel implements PacketTunnel {
 
   /** The server waits for a person; so does the connection, as long as the server says. */
   #login(wanted: PendingLogin): void {
-    const { host } = this.#remotes.current
+    const { host } = this.#course.remote
     if (wanted.kind === 'open') {
       this.#report({ kind: 'trying', error: loginWanted(host, wanted.url) })
       return
@@ -307,19 +274,19 @@ class OpenvpnTunnel implements PacketTunnel {
   }
 
   #carrierEvent(event: 'open' | PvpnError, now: Millis): void {
-    if (!this.#open || this.#remotes.current.transport !== 'tcp') return
+    if (!this.#open || this.#course.remote.transport !== 'tcp') return
     if (event !== 'open') {
       const lost = this.#connection === undefined ? event : this.#streamClosed(event)
       if (this.#waitFor === 'stream' || this.#connection !== undefined)
         this.#failed(retry(lost), now)
-    } else if (this.#waitFor === 'stream' && this.#to !== undefined) {
+    } else if (this.#waitFor === 'stream' && this.#course.to !== undefined) {
       this.#wait('nothing', NEVER)
-      this.#connect(this.#to, now)
+      this.#connect(this.#course.to, now)
     }
   }
 
   #streamClosed(error: PvpnError): PvpnError {
-    return serverLeft(this.#remote, `has closed the connection: ${error.message}`)
+    return serverLeft(this.#course.words, `has closed the connection: ${error.message}`)
   }
 
   /** Has the connection come up, or ended? */
@@ -332,15 +299,15 @@ class OpenvpnTunnel implements PacketTunnel {
 
   #cameUp(connection: Connection): void {
     const { pushed } = connection
-    const to = this.#to as Bytes
+    const to = this.#course.to as Bytes
     this.#isUp = true
     this.#hope = false
     this.#pending = undefined
-    this.#remotes.worked()
+    this.#course.worked()
     this.link = linkOf(pushed, {
       mostMtu: MOST_MTU,
       overhead: connection.overhead,
-      transport: this.#remotes.current.transport,
+      transport: this.#course.remote.transport,
       outerFamily: socketAddressIp(to).length === 4 ? 4 : 6,
     })
     this.#reachable = new Reachable(pushed, dnsAddresses(this.link))
@@ -360,14 +327,14 @@ class OpenvpnTunnel implements PacketTunnel {
     this.#hope ||= kind === 'retry'
     if (unanswered || error.asks.length > 0) {
       // An answer is for the server that asked.
-      this.#stayAt(this.#to)
+      this.#course.stay()
       this.#d.carrier?.disconnect()
       this.#wait('nothing', NEVER)
       // A question that stands stays: the answer makes the next connection.
       if (!unanswered) this.#report({ kind: 'failed', error })
       return
     }
-    const next = this.#advance(wasUp, failure.advance)
+    const next = this.#course.advance(wasUp, failure.advance)
     if (kind === 'credentials' || (next.roundEnded && !this.#hope)) {
       this.#d.carrier?.disconnect()
       this.#wait('nothing', NEVER)
@@ -377,28 +344,6 @@ class OpenvpnTunnel implements PacketTunnel {
     if (next.roundEnded) this.#hope = false
     this.#report({ kind: wasUp ? 'down' : 'trying', error })
     this.#wait('retry', now + Math.max(next.wait, wait ?? 0))
-  }
-
-  /** Where the next attempt goes: the same remote when it worked, its next address, or the next remote. */
-  #advance(
-    wasUp: boolean,
-    how: Failure['advance'],
-  ): { readonly wait: Millis; readonly roundEnded: boolean } {
-    if (wasUp) {
-      this.#addresses = []
-      return { wait: this.#remotes.pause, roundEnded: false }
-    }
-    if (how === 'no') {
-      this.#stayAt(this.#to)
-      return { wait: 0, roundEnded: false }
-    }
-    if (how === 'remote') this.#addresses = []
-    if (this.#addresses.length > 0) return { wait: 0, roundEnded: false }
-    return this.#remotes.failed()
-  }
-
-  #stayAt(to: Bytes | undefined): void {
-    if (to !== undefined) this.#addresses.unshift(to)
   }
 
   #leadsIn(batch: PacketBatch, i: number): boolean {
