@@ -10,7 +10,7 @@ const MIB = 2 ** 20
 
 t.test(
   'new keys under a download, and a server that comes back',
-  { skip, timeout: 110_000 },
+  { skip, timeout: 280_000 },
   async (t) => {
     const lab = await OpenvpnLab.create()
     t.teardown(() => lab.destroy())
