@@ -14,10 +14,12 @@ import { TUNNELS } from './lab/tunnels.js'
 import { merged, type Ratios, ratios, regressions } from './ratios.js'
 import { type Row, table } from './report.js'
 import * as scale from './scale/cases.js'
+import { latency } from './scale/latency.js'
 
-const USAGE = `npm run bench -- start | scale | idle [--environments N] [--connections N] [--seconds N] [--runs N]
+const USAGE = `npm run bench -- start | scale | idle | latency [--environments N] [--connections N] [--seconds N] [--runs N]
   start: CPU until an environment is up; scale: N idle environments (50) over N seconds (30); idle: N idle
-  connections in one environment (10000). On loopback, without root. Or, beside the peers, with root:
+  connections in one environment (10000); latency: of others beside each kind of load, N seconds (6) each.
+  On loopback, without root. Or, beside the peers, with root:
 
 npm run bench -- [--runs N] [--seconds N] [--paths LIST] [--cases LIST] [--contestants LIST] [--far FAR] [--check | --store] [--at-least PART]
   --runs         runs of each case (5)
@@ -172,12 +174,13 @@ async function alone(name: string): Promise<void> {
     start: () => scale.start(Number(values.runs)),
     scale: () => scale.idleEnvironments(Number(values.environments), Number(values.seconds ?? 30)),
     idle: () => scale.idleConnections(Number(values.connections)),
+    latency: () => latency(Number(values.seconds ?? 6)),
   }
   const run = cases[name]
   if (run === undefined) throw new Error(`${name}?\n${USAGE}`)
   const report = await run()
   for (const [figure, value] of Object.entries(report)) {
-    console.log(`${figure.padEnd(32)} ${value.toFixed(value < 10 ? 2 : 1)}`)
+    console.log(`${figure.padEnd(44)} ${value.toFixed(value < 10 ? 2 : 1)}`)
   }
   mkdirSync('build', { recursive: true })
   writeFileSync(`build/bench-${name}.json`, `${JSON.stringify(report, null, 2)}\n`)

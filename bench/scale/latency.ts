@@ -1,0 +1,117 @@
+/**
+ * What a load on one environment does to the others' latency in it: a byte there and back on an open
+ * connection, and a name, a new connection and a byte. Whole processes on loopback, each with a core's
+ * time to fight for: `waits` says how much of its time the environment's process stood in line for one.
+ */
+import { readFileSync } from 'node:fs'
+import { FAR_ADDRESS, startFarGateway } from '../../test/support/far-network.js'
+import { type FloodKind, startFlood } from '../../test/support/flood.js'
+import { roundTrip, socksConnect } from '../../test/support/socks-connect.js'
+import type { Report } from './cases.js'
+
+/** Milliseconds for a load to get going, and between two probes. */
+const WARM = 1500
+const PAUSE = 15
+/** Probes of the open connection for each of a new one. */
+const OLD_PER_NEW = 4
+
+const LOADS: readonly (readonly [FloodKind, number])[] = [
+  ['down', 1],
+  ['down', 64],
+  ['up', 1],
+  ['up', 64],
+  ['udp-out', 50],
+  ['udp-in', 64],
+]
+
+/** For each load so many seconds of probes. */
+export async function latency(seconds: number): Promise<Report> {
+  const gateway = await startFarGateway(1)
+  try {
+    const [environment] = gateway.environments
+    if (environment === undefined) throw new Error('no environment')
+    const { port, pid } = environment
+    await probe(port, pid, 1)
+    const report: Record<string, number> = {}
+    const alone = await probe(port, pid, seconds)
+    note(report, 'alone', alone, alone)
+    for (const [kind, count] of LOADS) {
+      const flood = await startFlood(port, kind, count)
+      try {
+        await sleep(WARM)
+        const before = sum(await flood.totals())
+        const began = performance.now()
+        const found = await probe(port, pid, seconds)
+        const rate = (sum(await flood.totals()) - before) / (performance.now() - began)
+        const name = `beside ${kind} ${count}`
+        if (kind.startsWith('udp')) report[`${name}, datagrams/s`] = Math.round(rate * 1000)
+        else report[`${name}, Gbit/s`] = (rate * 8) / 1e6
+        note(report, name, found, alone)
+      } finally {
+        await flood.stop()
+      }
+      await sleep(WARM)
+    }
+    return report
+  } finally {
+    await gateway.stop()
+  }
+}
+
+interface Found {
+  readonly open: number[]
+  readonly fresh: number[]
+  /** Part of the time that the environment's process was ready to run and did not. */
+  readonly waits: number
+}
+
+function note(report: Record<string, number>, name: string, found: Found, alone: Found): void {
+  report[`${name}: open, p50 ms`] = quantile(found.open, 0.5)
+  report[`${name}: open, p99 ms`] = quantile(found.open, 0.99)
+  report[`${name}: open, times alone`] = quantile(found.open, 0.5) / quantile(alone.open, 0.5)
+  report[`${name}: new by name, p50 ms`] = quantile(found.fresh, 0.5)
+  report[`${name}: new, times alone`] = quantile(found.fresh, 0.5) / quantile(alone.fresh, 0.5)
+  report[`${name}: waits for a core`] = found.waits
+}
+
+async function probe(port: number, pid: number, seconds: number): Promise<Found> {
+  const open: number[] = []
+  const fresh: number[] = []
+  const socket = await socksConnect(port, FAR_ADDRESS, 7)
+  const began = performance.now()
+  const waited = runDelay(pid)
+  for (let i = 0; performance.now() - began < seconds * 1000; i++) {
+    await sleep(PAUSE)
+    if (i % (OLD_PER_NEW + 1) < OLD_PER_NEW) {
+      open.push(await roundTrip(socket, Buffer.from('is anybody there?')))
+      continue
+    }
+    const start = performance.now()
+    const name = `n${i}-${Math.round(start)}.inside.example`
+    const another = await socksConnect(port, name, 7)
+    await roundTrip(another, Buffer.from('is anybody there?'))
+    fresh.push(performance.now() - start)
+    another.destroy()
+  }
+  const waits = (runDelay(pid) - waited) / (performance.now() - began)
+  socket.destroy()
+  return { open, fresh, waits }
+}
+
+/** Milliseconds that the process's main thread has stood in line for a core. */
+function runDelay(pid: number): number {
+  return Number(readFileSync(`/proc/${pid}/schedstat`, 'utf8').split(' ')[1]) / 1e6
+}
+
+function quantile(values: number[], q: number): number {
+  values.sort((a, b) => a - b)
+  return values[Math.min(values.length - 1, Math.floor(values.length * q))] ?? 0
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((a, b) => a + b, 0)
+}
+
+function sleep(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds))
+}
