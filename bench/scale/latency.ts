@@ -1,9 +1,12 @@
 /**
  * What a load on one environment does to the others' latency in it: a byte there and back on an open
- * connection, and a name, a new connection and a byte. Whole processes on loopback, each with a core's
- * time to fight for: `waits` says how much of its time the environment's process stood in line for one.
+ * connection, and a name, a new connection and a byte. Whole processes on loopback: the environment's is on
+ * core 0, all else (far side, load, probes) on the others. `busy` is its part of its core; `waits` the part
+ * of the time that it stood in line for one, which something else beside the bench would be the cause of.
  */
+import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { FAR_ADDRESS, startFarGateway } from '../../test/support/far-network.js'
 import { type FloodKind, startFlood } from '../../test/support/flood.js'
 import { roundTrip, socksConnect } from '../../test/support/socks-connect.js'
@@ -26,11 +29,13 @@ const LOADS: readonly (readonly [FloodKind, number])[] = [
 
 /** For each load so many seconds of probes. */
 export async function latency(seconds: number): Promise<Report> {
+  pin(process.pid, `1-${availableParallelism() - 1}`)
   const gateway = await startFarGateway(1)
   try {
     const [environment] = gateway.environments
     if (environment === undefined) throw new Error('no environment')
     const { port, pid } = environment
+    pin(pid, '0')
     await probe(port, pid, 1)
     const report: Record<string, number> = {}
     const alone = await probe(port, pid, seconds)
@@ -61,7 +66,8 @@ export async function latency(seconds: number): Promise<Report> {
 interface Found {
   readonly open: number[]
   readonly fresh: number[]
-  /** Part of the time that the environment's process was ready to run and did not. */
+  /** Parts of the time in which the environment's process ran, and in which it was ready to and did not. */
+  readonly busy: number
   readonly waits: number
 }
 
@@ -71,7 +77,8 @@ function note(report: Record<string, number>, name: string, found: Found, alone:
   report[`${name}: open, times alone`] = quantile(found.open, 0.5) / quantile(alone.open, 0.5)
   report[`${name}: new by name, p50 ms`] = quantile(found.fresh, 0.5)
   report[`${name}: new, times alone`] = quantile(found.fresh, 0.5) / quantile(alone.fresh, 0.5)
-  report[`${name}: waits for a core`] = found.waits
+  report[`${name}: busy`] = found.busy
+  report[`${name}: waits`] = found.waits
 }
 
 async function probe(port: number, pid: number, seconds: number): Promise<Found> {
@@ -79,7 +86,7 @@ async function probe(port: number, pid: number, seconds: number): Promise<Found>
   const fresh: number[] = []
   const socket = await socksConnect(port, FAR_ADDRESS, 7)
   const began = performance.now()
-  const waited = runDelay(pid)
+  const before = schedule(pid)
   for (let i = 0; performance.now() - began < seconds * 1000; i++) {
     await sleep(PAUSE)
     if (i % (OLD_PER_NEW + 1) < OLD_PER_NEW) {
@@ -93,14 +100,25 @@ async function probe(port: number, pid: number, seconds: number): Promise<Found>
     fresh.push(performance.now() - start)
     another.destroy()
   }
-  const waits = (runDelay(pid) - waited) / (performance.now() - began)
+  const passed = performance.now() - began
+  const after = schedule(pid)
   socket.destroy()
-  return { open, fresh, waits }
+  const busy = (after.ran - before.ran) / passed
+  const waits = (after.waited - before.waited) / passed
+  return { open, fresh, busy, waits }
 }
 
-/** Milliseconds that the process's main thread has stood in line for a core. */
-function runDelay(pid: number): number {
-  return Number(readFileSync(`/proc/${pid}/schedstat`, 'utf8').split(' ')[1]) / 1e6
+/** Milliseconds that the process's main thread has run, and has stood in line for a core. */
+function schedule(pid: number) {
+  const [ran = 0, waited = 0] = readFileSync(`/proc/${pid}/schedstat`, 'utf8')
+    .split(' ')
+    .map(Number)
+  return { ran: ran / 1e6, waited: waited / 1e6 }
+}
+
+/** Moves all threads of the process to these cores; where that can't be, they stay. */
+function pin(pid: number, cores: string): void {
+  if (availableParallelism() > 1) spawnSync('taskset', ['-acp', cores, String(pid)])
 }
 
 function quantile(values: number[], q: number): number {

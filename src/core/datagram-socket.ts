@@ -15,6 +15,8 @@ export interface DatagramSocket {
    * capacity is the socket's choice.
    */
   onBatch: (batch: PacketBatch) => void
+  /** Called when datagrams have come, which are handed over right after: what waits to be sent can leave before them. */
+  onArrival?: () => void
   onWritable: () => void
   /** Bytes that have arrived and wait in the kernel, its overhead included; absent where that can't be known. */
   readonly waiting?: number | undefined

@@ -52,6 +52,7 @@ export class PacketDriver {
     const packetSize = Math.max(MINIMUM_PACKET_SIZE, options.tunnel.link.mtu)
     this.#out = new PacketBatch({ capacity: BATCH_CAPACITY, packetSize })
     options.socket.onBatch = (batch) => this.#received(batch)
+    options.socket.onArrival = () => this.#turnEarly()
     options.socket.onWritable = () => {
       this.#writable = true
       if (!this.#closed) this.#turn(this.#o.clock.now())
@@ -102,10 +103,14 @@ export class PacketDriver {
   #schedule(): void {
     if (this.#scheduled || this.#closed) return
     this.#scheduled = true
-    this.#o.soon(() => {
-      this.#scheduled = false
-      if (!this.#closed) this.#turn(this.#o.clock.now())
-    })
+    this.#o.soon(() => this.#turnEarly())
+  }
+
+  /** The turn that is due, if one is: now. */
+  #turnEarly(): void {
+    if (!this.#scheduled) return
+    this.#scheduled = false
+    if (!this.#closed) this.#turn(this.#o.clock.now())
   }
 
   #received(batch: PacketBatch): void {

@@ -37,6 +37,7 @@ export function bindAccel(native: AccelUdp, options: UdpOptions, family: 4 | 6):
 
 class AccelSocket implements DatagramSocket {
   onBatch: (batch: PacketBatch) => void = ignore
+  onArrival: () => void = ignore
   onWritable: () => void = ignore
   onError: (error: Error) => void = ignore
   readonly localPort: number
@@ -47,6 +48,7 @@ class AccelSocket implements DatagramSocket {
   readonly #packetSize: number
   readonly #rest = new ReceiveRest(performance.now())
   #resting = false
+  #due = false
   #closed = false
 
   constructor(native: AccelUdp, address: Bytes, options: UdpOptions) {
@@ -90,7 +92,14 @@ class AccelSocket implements DatagramSocket {
       return
     }
     if ((events & WRITABLE) !== 0) this.onWritable()
-    if ((events & READABLE) !== 0 && !this.#closed) this.#receive()
+    if ((events & READABLE) === 0 || this.#closed || this.#due) return
+    // This may be long work: what the event loop found ready beside it (programs that have written) goes first.
+    this.#due = true
+    setImmediate(() => {
+      this.#due = false
+      if (!this.#closed) this.onArrival()
+      this.#receive()
+    })
   }
 
   /** One batch from the kernel (what it holds beyond that waits for the next turn of the event loop), in as many parts as it takes. */

@@ -44,6 +44,7 @@ export async function bindDgram(options: UdpOptions, family: 4 | 6): Promise<Dat
 
 class DgramSocket implements DatagramSocket {
   onBatch: (batch: PacketBatch) => void = ignore
+  onArrival: () => void = ignore
   onWritable: () => void = ignore
   onError: (error: Error) => void = ignore
   readonly localPort: number
@@ -131,6 +132,7 @@ class DgramSocket implements DatagramSocket {
     this.#scheduled = true
     setImmediate(() => {
       this.#scheduled = false
+      if (!this.#closed) this.onArrival()
       this.#deliver()
     })
   }

@@ -24,6 +24,8 @@ export const UDP_SEND_PACKETS = 2048
 export const UDP_SEND_BYTES = 4 * 1024 * 1024
 /** Datagrams of one cycle that wait for `notify`. At the bound further ones are dropped. */
 export const UDP_RECEIVE_PENDING = 1024
+/** Datagrams that one port gets of a cycle while more is received than there is time for. Further ones are dropped. */
+export const UDP_PRESSED_SHARE = 32
 
 /** ICMP messages that wait to be sent. At the bound further ones are dropped. */
 export const ICMP_SEND_PACKETS = 256

@@ -120,7 +120,7 @@ class IpStack implements Stack {
   }
 
   waiting(bytes: number, now: Millis): void {
-    this.#tcp.waiting(bytes, now)
+    this.#udp.pressed = this.#tcp.waiting(bytes, now)
   }
 
   notify(): void {

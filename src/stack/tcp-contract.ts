@@ -51,8 +51,8 @@ export interface TcpLayer {
   owns(local: Bytes, localPort: number, remote: Bytes, remotePort: number): boolean
   /** Does the error quote what a connection of ours has in flight (RFC 5927 section 4.1)? Others are guesses. */
   believes(error: TcpIcmpError): boolean
-  /** So many bytes of datagrams wait in front of us, after much was received. */
-  waiting(bytes: number, now: Millis): void
+  /** So many bytes of datagrams wait in front of us, after much was received. True: a queue stands there. */
+  waiting(bytes: number, now: Millis): boolean
   notify(): void
   /** Appends whole IP packets; the number appended. */
   output(batch: PacketBatch, now: Millis): number

@@ -14,7 +14,7 @@ import {
   writeUdp,
 } from '../wire/udp.js'
 import type { Addresses } from './addresses.js'
-import { UDP_PORTS, UDP_RECEIVE_PENDING } from './limits.js'
+import { UDP_PORTS, UDP_PRESSED_SHARE, UDP_RECEIVE_PENDING } from './limits.js'
 import type { Layout, PacketWriter } from './packet-writer.js'
 import { UdpQueue, UdpUse } from './udp-queue.js'
 
@@ -40,6 +40,11 @@ export class UdpPorts {
   /** Datagrams of this cycle, as places in the memory of the batch they came in. */
   readonly #pending: Pending[] = []
   #pendingCount = 0
+  /**
+   * There is a standing queue in front of the stack. What floods a port is dropped before it costs its
+   * program's system calls: so the queue is worked off, and the others' packets do not stand in it.
+   */
+  pressed = false
 
   constructor(host: UdpHost) {
     this.#host = host
@@ -75,6 +80,11 @@ export class UdpPorts {
       this.#host.drop('udp-pending')
       return true
     }
+    if (this.pressed && port.pending >= UDP_PRESSED_SHARE) {
+      this.#host.drop('udp-pressed')
+      return true
+    }
+    port.pending++
     let place = this.#pending[this.#pendingCount]
     if (place === undefined) {
       place = { port, bytes: b, at, source, destination, size }
@@ -96,6 +106,7 @@ export class UdpPorts {
     this.#pendingCount = 0
     for (let i = 0; i < count; i++) {
       const place = this.#pending[i] as Pending
+      place.port.pending = 0
       place.port.deliver(place)
       place.bytes = NOTHING
     }
@@ -145,6 +156,8 @@ const NOTHING = new Uint8Array(0)
 class Port implements DatagramPort {
   onMessage: DatagramPort['onMessage'] = () => undefined
   onError: DatagramPort['onError'] = () => undefined
+  /** Datagrams of this cycle. */
+  pending = 0
   readonly #host: UdpHost
   readonly #queue: UdpQueue
   readonly #use = new UdpUse()

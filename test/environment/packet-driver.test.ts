@@ -227,6 +227,22 @@ t.test('who wakes it many times gets one turn', async (t) => {
   t.same(bench.taken(), ['notify', 'transmit 1', 'send 0 to 1 of 1'])
 })
 
+t.test('what a program has written leaves before what arrives is worked off', async (t) => {
+  const bench = new Bench()
+  bench.driver.start()
+  bench.taken()
+  bench.packets = 1
+  bench.stack.onReady()
+  bench.socket.onArrival?.()
+  bench.received('one')
+  const first = ['notify', 'transmit 1', 'send 0 to 1 of 1']
+  t.same(bench.taken(), [...first, 'receive 1', 'input 1', 'notify'])
+  await bench.clock.advance(0)
+  t.same(bench.taken(), [], 'the turn that was due has been')
+  bench.socket.onArrival?.()
+  t.same(bench.taken(), [], 'none is made where none was due')
+})
+
 t.test('what the answer to an event has to send goes out, whenever the event came', async (t) => {
   for (const when of ['receiving', 'sending'] as const) {
     const bench = new Bench()

@@ -1,6 +1,7 @@
 import t from 'tap'
 import type { ByteStream } from '../../src/core/stream.js'
-import { outcome, upWorld, Watched, type World } from './packet-world.js'
+import { SYN_TIMEOUT_LEAST } from '../../src/stack/tcp/known-trips.js'
+import { DELAY, outcome, upWorld, Watched, type World } from './packet-world.js'
 import { settled } from './virtual-clock.js'
 
 const SERVER = '10.9.0.2'
@@ -42,6 +43,21 @@ t.test('a dial goes through both tunnels, and back, in both families', async (t)
     t.same(far.story, ['ended', 'closed'])
     t.same(near.story, ['ended', 'closed'])
   }
+})
+
+t.test('a lost SYN on a path that is known to be good costs a quarter of a second', async (t) => {
+  const world = await upWorld()
+  await accepting(world)
+  await dialed(world)
+  const { client, clock, wire } = world
+  let lost = 0
+  wire.filter = (from) => from !== client.socket.address || lost++ > 0
+  const dial = outcome(client.environment.dial({ host: SERVER, port: 80 }))
+  await clock.advance(SYN_TIMEOUT_LEAST + 2 * DELAY - 1)
+  t.equal(dial.value, undefined)
+  await clock.advance(2)
+  t.ok(dial.value !== undefined, 'not after the second that an unknown path waits')
+  t.equal(lost, 3, 'a SYN, its repetition and the ACK')
 })
 
 t.test('what does not become a connection says why', async (t) => {

@@ -207,6 +207,21 @@ for (const { name, skip, open } of UDP_IMPLEMENTATIONS) {
       t.equal(again.localPort, b.localPort)
     })
 
+    t.test('says that something has come before it hands it over', async (t) => {
+      const [a, b] = [await socket(), await socket()]
+      const story: string[] = []
+      b.onArrival = () => story.push('arrival')
+      const delivered = new Promise<void>((resolve) => {
+        b.onBatch = () => {
+          story.push('batch')
+          resolve()
+        }
+      })
+      a.send(batchOf([{ to: LOOPBACK, port: b.localPort, bytes: payload(0, 10) }]), 0)
+      await delivered
+      t.same(story, ['arrival', 'batch'])
+    })
+
     t.test('may be closed while it delivers', async (t) => {
       const [a, b] = [await socket(), await socket()]
       let batches = 0

@@ -5,6 +5,7 @@ import { Addresses } from '../../src/stack/addresses.js'
 import {
   UDP_LIGHT_DATAGRAMS,
   UDP_PORTS,
+  UDP_PRESSED_SHARE,
   UDP_RECEIVE_PENDING,
   UDP_SEND_PACKETS,
 } from '../../src/stack/limits.js'
@@ -210,6 +211,26 @@ t.test('a bounded number waits for notify; afterwards there is room again', asyn
   ports.input(b, 8, 0, 4, 4)
   ports.notify()
   t.equal(got, UDP_RECEIVE_PENDING + 1)
+})
+
+t.test('while more comes than there is time for, a port gets a share of each turn', async (t) => {
+  const { ports, drops } = make()
+  const got = { flooded: 0, other: 0 }
+  ports.bind({ port: 1 }).onMessage = () => got.flooded++
+  ports.bind({ port: 2 }).onMessage = () => got.other++
+  const turn = () => {
+    for (let i = 0; i < 10 * UDP_PRESSED_SHARE; i++) ports.input(incoming(1, 'x'), 8, 0, 4, 4)
+    ports.input(incoming(2, 'x'), 8, 0, 4, 4)
+    ports.notify()
+  }
+  ports.pressed = true
+  turn()
+  turn()
+  t.same(got, { flooded: 2 * UDP_PRESSED_SHARE, other: 2 })
+  t.same(drops, new Array(18 * UDP_PRESSED_SHARE).fill('udp-pressed'))
+  ports.pressed = false
+  turn()
+  t.same(got, { flooded: 12 * UDP_PRESSED_SHARE, other: 3 }, 'afterwards it gets everything')
 })
 
 t.test('a callback that closes ports, opens others and sends does no harm', async (t) => {

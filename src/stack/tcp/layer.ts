@@ -31,7 +31,15 @@ import { icmpArrives, pathChanged, quotesFlight } from './icmp.js'
 import { InitialSequence } from './initial-sequence.js'
 import { segmentArrives } from './input.js'
 import { KnownTrips } from './known-trips.js'
-import { BACKLOG, CONNECTIONS, HALF_OPEN, LISTENERS, RECEIVE_TOTAL, SEND_TOTAL } from './limits.js'
+import {
+  BACKLOG,
+  CONNECTIONS,
+  HALF_OPEN,
+  LISTENERS,
+  RECEIVE_BUFFER,
+  RECEIVE_TOTAL,
+  SEND_TOTAL,
+} from './limits.js'
 import { Listener } from './listener.js'
 import { emit } from './output.js'
 import { OutputTurn } from './output-turn.js'
@@ -419,10 +427,12 @@ class Layer implements TcpLayer, TcpContext {
     if (length >= c.segmentSize) this.#receiver = c
   }
 
-  waiting(bytes: number, now: Millis): void {
+  waiting(bytes: number, now: Millis): boolean {
     const c = this.#receiver
-    if (c === undefined) return
-    this.pressure.sample(now, bytes, this.#received, c.trip.smoothed, c.receiveLimit)
+    const trip = c?.trip.smoothed ?? 0
+    const window = c?.receiveLimit ?? RECEIVE_BUFFER
+    this.pressure.sample(now, bytes, this.#received, trip, window)
+    return this.pressure.standing
   }
 
   wantOutput(c: Connection): void {
