@@ -1,4 +1,6 @@
 /** An environment behind an SSL-VPN server: its TLS connections beside the machine. */
+import type { SecureContext } from 'node:tls'
+import { PvpnError } from '../core/errors.js'
 import { KnownSecrets, secretsOf } from '../core/known-secrets.js'
 import type { ManagedEnvironment } from '../core/managed-environment.js'
 import type { OpenconnectOptions } from '../core/options.js'
@@ -49,9 +51,14 @@ function engineParts(tunnel: OpenconnectOptions) {
 
 function nativeParts({ options }: ComposeOptions, tunnel: OpenconnectOptions) {
   const underlay = underlayOf(options)
+  let context: SecureContext | undefined
   const socket = new SecureSocket({
     tls: tunnel.tls,
-    context: secureContextOf(tunnel.tls),
+    context: () => {
+      // Never Node's own instead, which would trust others.
+      if (context === undefined) throw new PvpnError('ERR_INTERNAL', 'the private key is not open')
+      return context
+    },
     ...(options.through === undefined
       ? {}
       : {
@@ -62,5 +69,10 @@ function nativeParts({ options }: ComposeOptions, tunnel: OpenconnectOptions) {
     outlives: isDataFrame,
     packetSize: FRAME_HEADER_SIZE + OC_FRAME_BYTES,
   })
-  return { socket, tunnel: createOpenconnect(tunnel, { carrier: socket }) }
+  const unlock = (keyPassword: string | undefined) => {
+    const given = keyPassword === undefined ? {} : { keyPassword }
+    context = secureContextOf({ ...tunnel.tls, ...given })
+    return context !== undefined
+  }
+  return { socket, tunnel: createOpenconnect(tunnel, { carrier: socket, unlock }) }
 }

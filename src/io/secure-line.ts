@@ -15,7 +15,8 @@ import { StreamDuplex } from './stream-duplex.js'
 
 export interface SecureLineOptions {
   readonly tls: OpenconnectTlsOptions
-  readonly context: SecureContext
+  /** Asked at each connection. */
+  readonly context: () => SecureContext
   /** How connections are made; absent: by the host's network. */
   readonly dial?: (to: Endpoint, signal: AbortSignal) => Promise<ByteStream>
 }
@@ -174,7 +175,7 @@ export class SecureLine {
   #common({ context }: SecureLineOptions) {
     const { host } = this.#target
     return {
-      secureContext: context,
+      secureContext: context(),
       // Looked at below, where the certificate can be named; nothing of ours is sent before.
       rejectUnauthorized: false,
       checkServerIdentity: () => undefined,

@@ -8,11 +8,14 @@ import {
 } from 'node:tls'
 import { PvpnError } from '../core/errors.js'
 import type { OpenconnectTlsOptions } from '../core/options.js'
-import { ownExpiry, reasonOf } from './tls-engine.js'
+import { isKeyLocked, ownExpiry, reasonOf } from './tls-engine.js'
 import { chainError, commonName, expiredError } from './tls-verify.js'
 
-/** Throws ERR_CONFIG when certificate, key or password do not fit together, ERR_AUTH when ours has expired. */
-export function secureContextOf(options: OpenconnectTlsOptions): SecureContext {
+/**
+ * Undefined: the key's password is missing, or `keyPassword` is not it. Throws ERR_CONFIG when certificate
+ * and key do not fit together, ERR_AUTH when ours has expired.
+ */
+export function secureContextOf(options: OpenconnectTlsOptions): SecureContext | undefined {
   const { ca, certificate, key, pkcs12, keyPassword } = options
   const expired = certificate === undefined ? undefined : ownExpiry(certificate)
   if (expired !== undefined) throw expired
@@ -25,10 +28,17 @@ export function secureContextOf(options: OpenconnectTlsOptions): SecureContext {
       ...(keyPassword === undefined ? {} : { passphrase: keyPassword }),
     })
   } catch (thrown) {
-    throw new PvpnError('ERR_CONFIG', `certificate and key can't be used: ${reasonOf(thrown)}`, {
+    const reason = reasonOf(thrown)
+    if (isKeyLocked(keyOf(options), reason)) return undefined
+    throw new PvpnError('ERR_CONFIG', `certificate and key can't be used: ${reason}`, {
       hint: 'check that the key belongs to the certificate, and key_password',
     })
   }
+}
+
+/** The key may stand in the certificate's file. */
+function keyOf({ certificate, key = certificate, pkcs12 }: OpenconnectTlsOptions) {
+  return { ...(key === undefined ? {} : { key }), ...(pkcs12 === undefined ? {} : { pkcs12 }) }
 }
 
 /** Undefined: every check is passed. `host`: who the certificate must name; `now`: milliseconds since 1970. */

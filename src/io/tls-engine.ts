@@ -39,7 +39,7 @@ function contextOf(options: OpenvpnTlsOptions): SecureContext {
     return createSecureContext(context)
   } catch (thrown) {
     const reason = reasonOf(thrown)
-    if (isLocked(options) && PASSWORD_WRONG.test(reason)) {
+    if (isKeyLocked(options, reason)) {
       const how =
         keyPassword === undefined ? 'needs its password' : 'does not open with key_password'
       throw new PvpnError('ERR_AUTH', `auth failed: the private key ${how}`, { cause: thrown })
@@ -65,8 +65,16 @@ const DEFAULT_SUITES = 'TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_
 const PASSWORD_WRONG =
   /bad decrypt|password|mac verify|cancelled|asn1|wrong tag|too long|bad object header|decode|unsupported/i
 
-function isLocked({ key = '', pkcs12 }: OpenvpnTlsOptions): boolean {
-  return pkcs12 !== undefined || /ENCRYPTED/.test(key)
+/** The MAC tells a wrong password from a broken file. */
+const PKCS12_LOCKED = /bad decrypt|password|mac verify|cancelled/i
+
+/** Was it the password, or that there is none, why OpenSSL did not take the key (for this reason)? */
+export function isKeyLocked(
+  { key = '', pkcs12 }: Pick<OpenvpnTlsOptions, 'key' | 'pkcs12'>,
+  reason: string,
+): boolean {
+  if (pkcs12 !== undefined) return PKCS12_LOCKED.test(reason)
+  return /ENCRYPTED/.test(key) && PASSWORD_WRONG.test(reason)
 }
 
 interface Exporter {

@@ -7,7 +7,7 @@ import { readKeyfileOpenconnect } from '../../src/config/import/keyfile-openconn
 import { fileKind } from '../../src/config/import/kind.js'
 import { loadConfig } from '../../src/config/load.js'
 import { formatProblem } from '../../src/config/problem.js'
-import { fuzzRun } from '../support/fuzz.js'
+import { holds } from '../support/fuzz.js'
 import { CERT, PRIVATE } from './openvpn-material.js'
 import { Folder } from './support.js'
 
@@ -120,14 +120,14 @@ t.test('any keyfile is survived', (t) => {
       .map(([key, value]) => `${BASE}${key.split('=')[0]}=${value}`),
     fc.string({ unit: 'binary' }),
   )
-  fc.assert(
+  holds(
+    t,
     fc.property(text, (keyfile) => {
       fileKind(keyfile)
       const { report, fields } = read(keyfile)
       // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
       return report.problems.length > 0 || !/[\u0000-\u001f]/.test(Object.values(fields).join(''))
     }),
-    fuzzRun,
   )
   t.end()
 })

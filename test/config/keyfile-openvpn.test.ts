@@ -8,7 +8,7 @@ import { type KeyfileOpenvpn, readKeyfileOvpn } from '../../src/config/import/ke
 import { fileKind } from '../../src/config/import/kind.js'
 import { readOvpnLines } from '../../src/config/openvpn/lines.js'
 import { formatProblem } from '../../src/config/problem.js'
-import { fuzzRun } from '../support/fuzz.js'
+import { holds } from '../support/fuzz.js'
 import { CERT, PRIVATE, STATIC } from './openvpn-material.js'
 import { Folder } from './support.js'
 
@@ -269,14 +269,14 @@ t.test('any keyfile is survived, and no value becomes a directive', (t) => {
     fc.string({ unit: 'binary' }),
   )
   const never = new Set(['up', 'down', 'plugin', 'script-security', 'config'])
-  fc.assert(
+  holds(
+    t,
     fc.property(text, (keyfileText) => {
       fileKind(keyfileText)
       const { report, options, text: ovpn } = readKeyfileOvpn(keyfileText, '/nowhere/x')
       if (report.problems.length > 0) return options === undefined
       return readOvpnLines(ovpn).lines.every(({ name }) => !never.has(name))
     }),
-    fuzzRun,
   )
   t.end()
 })

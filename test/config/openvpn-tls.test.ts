@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { tlsCiphers, tlsGroups, tlsSuites } from '../../src/config/openvpn/tls-ciphers.js'
-import { fuzzRun } from '../support/fuzz.js'
+import { holds } from '../support/fuzz.js'
 
 t.test("OpenVPN's names of ciphers", (t) => {
   const cases: readonly (readonly [
@@ -45,14 +45,14 @@ t.test('fuzz: any list is survived, and what is left can be used', (t) => {
     'X25519',
     '-',
   )
-  fc.assert(
+  holds(
+    t,
     fc.property(
       fc.array(fc.oneof(word, fc.string({ maxLength: 5 })), { maxLength: 8 }),
       (words) => {
         for (const parse of [tlsCiphers, tlsSuites, tlsGroups]) parse(words.join(''))
       },
     ),
-    fuzzRun,
   )
   t.end()
 })

@@ -13,7 +13,7 @@ import { isLocked } from '../../src/config/ssh/key-text.js'
 import { readSshLines } from '../../src/config/ssh/lines.js'
 import type { Surroundings } from '../../src/config/ssh/surroundings.js'
 import type { SshOptions } from '../../src/core/options.js'
-import { fuzzRun } from '../support/fuzz.js'
+import { holds } from '../support/fuzz.js'
 import { Folder } from './support.js'
 
 const AROUND: Surroundings = {
@@ -245,7 +245,8 @@ t.test('whatever stands in the file', async () => {
     .array(fc.array(word, { maxLength: 5 }).map((words) => words.join(' ')))
     .map((lines) => lines.join('\n'))
   const around = { ...AROUND, home: '/nonexistent' }
-  fc.assert(
+  holds(
+    t,
     fc.property(fc.oneof(text, fc.string({ unit: 'binary' })), fc.string(), (content, name) => {
       if (/include/i.test(content)) return
       chain(content, name, around)
@@ -256,7 +257,6 @@ t.test('whatever stands in the file', async () => {
         home: '/nonexistent',
       })
     }),
-    fuzzRun,
   )
 })
 

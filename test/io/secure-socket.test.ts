@@ -66,7 +66,11 @@ async function server(
 function secureSocket(t: Test, tls: OpenconnectTlsOptions, through = false): SecureSocket {
   const socket = new SecureSocket({
     tls,
-    context: secureContextOf(tls),
+    context: () => {
+      const context = secureContextOf(tls)
+      if (context === undefined) throw new Error('locked')
+      return context
+    },
     splitter: () => new FrameSplitter(),
     outlives: isDataFrame,
     packetSize: 2056,
@@ -278,6 +282,15 @@ t.test('certificates of ours', async (t) => {
     code: 'ERR_AUTH',
     message: /expired/,
   })
+  const locked = { certificate: pem.CLIENT_CERTIFICATE, key: pem.CLIENT_KEY_ENCRYPTED }
+  t.equal(secureContextOf(locked), undefined)
+  t.equal(secureContextOf({ ...locked, keyPassword: 'wrong' }), undefined)
+  t.ok(secureContextOf({ ...locked, keyPassword: 'secret' }))
+  const together = `${locked.certificate}\n${locked.key}`
+  t.equal(secureContextOf({ certificate: together }), undefined, 'in one file')
+  t.ok(secureContextOf({ certificate: together, keyPassword: 'secret' }))
+  const pkcs12 = Uint8Array.from(Buffer.from(pem.CLIENT_PKCS12, 'base64'))
+  t.equal(secureContextOf({ pkcs12 }), undefined)
   t.throws(() => secureContextOf({ pkcs12: Uint8Array.of(0x30, 1, 2) }), { code: 'ERR_CONFIG' })
   const peer = await server(t)
   const tls = { ca: pem.CA, certificate: pem.CLIENT_CERTIFICATE, key: pem.CLIENT_KEY }

@@ -8,8 +8,9 @@ import type { Bytes, LinkInfo, Millis } from '../../core/types.js'
 import { Counters } from './counters.js'
 import { engineArguments } from './engine-arguments.js'
 import { engineSettings } from './engine-variables.js'
-import { engineError } from './engine-words.js'
+import { engineError, engineGivesUp, mayHaveGiven } from './engine-words.js'
 import { needsPerson, protocolBroken } from './failure.js'
+import { OC_SECRET_TRIES } from './limits.js'
 import { isIpPacket, linkOf, MOST_MTU, Reachable } from './link.js'
 import { RETRY_FIRST, RETRY_LONGEST, SETTLED } from './timing.js'
 
@@ -32,6 +33,8 @@ export class EngineTunnel implements PacketTunnel {
   #open = false
   #retryAt: Millis = NEVER
   #retryWait: Millis = RETRY_FIRST
+  /** Times in a row that the password may have been given and no tunnel came of it. */
+  #secretTries = 0
 
   constructor(options: OpenconnectOptions, program: TunnelProgram) {
     this.#o = options
@@ -151,6 +154,7 @@ export class EngineTunnel implements PacketTunnel {
     this.link = linkOf(settings)
     this.#reachable = new Reachable(settings)
     this.lastHandshake = now
+    this.#secretTries = 0
     this.#events.push({ kind: 'up', link: this.link })
   }
 
@@ -160,8 +164,13 @@ export class EngineTunnel implements PacketTunnel {
     this.#reachable = undefined
     if (wasUp && now - (this.lastHandshake ?? now) >= SETTLED) this.#retryWait = RETRY_FIRST
     const { place, username, password } = this.#o
-    const error = engineError(end, { host: place.host, username, password })
+    const words = engineError(end, { host: place.host, username, password })
+    const inVain = !wasUp && password !== undefined && mayHaveGiven(end)
+    if (inVain) this.#secretTries++
+    const error =
+      this.#secretTries < OC_SECRET_TRIES ? words : engineGivesUp(OC_SECRET_TRIES, words)
     if (needsPerson(error)) {
+      this.#secretTries = 0
       this.#events.push({ kind: 'failed', error })
       return
     }

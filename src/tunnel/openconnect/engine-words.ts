@@ -9,6 +9,21 @@ export interface EngineNames {
   readonly password: string | undefined
 }
 
+/** May the password have been sent? After TLS only; a server that is out of order (5xx) has not looked at it. */
+export function mayHaveGiven({ missing, output }: ProgramEnd): boolean {
+  if (missing !== undefined || !/^Connected to HTTPS on /m.test(output)) return false
+  return !/^Unexpected 5\d\d result from server/m.test(output)
+}
+
+/** The program ends again and again after the login began, in words that are not known here. */
+export function engineGivesUp(times: number, { message }: PvpnError): PvpnError {
+  return new PvpnError(
+    'ERR_AUTH',
+    `auth failed: the password was given ${times} times and no tunnel came of it: ${message}`,
+    { hint: 'check username, password and authgroup, then: pvpn restart ENV' },
+  )
+}
+
 export function engineError({ missing, output }: ProgramEnd, names: EngineNames): PvpnError {
   const { host, username, password } = names
   if (missing === 'program') {

@@ -1,6 +1,7 @@
 /** The client's errors in the words that status shows, each with what to do. */
 import { type ErrorCode, PvpnError } from '../../core/errors.js'
 import { plainText } from '../../core/plain-text.js'
+import { askFor, question } from '../../core/question.js'
 import type { Millis } from '../../core/types.js'
 import { OC_MESSAGE } from './limits.js'
 
@@ -55,6 +56,25 @@ export function authFailed(user: string | undefined, why: string): PvpnError {
     `auth failed: the server refused ${who}${why === '' ? '' : `: ${why}`}`,
     { hint: 'check username, password, authgroup and the fields of form' },
   )
+}
+
+/** `refused`: there was a password, and it was not the key's; `configured`: a person can't type another. */
+export function keyLocked(refused: boolean, configured: boolean): PvpnError {
+  if (configured) {
+    return new PvpnError(
+      'ERR_AUTH',
+      'auth failed: the private key does not open with key_password',
+      {
+        hint: 'correct key_password, then: pvpn reload',
+      },
+    )
+  }
+  const asked = question('key_password', 'Password of the key', {
+    setting: 'key_password',
+    refused,
+  })
+  const why = refused ? 'auth failed: this password does not open the private key' : undefined
+  return askFor('the private key', [asked], why)
 }
 
 /** A secret was given several times, and never a word came back: it may be counted as wrong. */

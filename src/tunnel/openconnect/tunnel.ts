@@ -4,7 +4,7 @@
  * the machine takes that up in its own turn.
  */
 import { u8 } from '../../core/bytes.js'
-import type { PvpnError } from '../../core/errors.js'
+import { type PvpnError, toPvpnError } from '../../core/errors.js'
 import { formatHostPort } from '../../core/ip.js'
 import type { OpenconnectOptions } from '../../core/options.js'
 import type { PacketBatch } from '../../core/packet-batch.js'
@@ -14,7 +14,7 @@ import { formatSocketAddress } from '../../core/socket-address.js'
 import type { PacketTunnel, TunnelCounters, TunnelEvent } from '../../core/tunnel.js'
 import type { Bytes, LinkInfo, Millis } from '../../core/types.js'
 import { Counters, type DropReason } from './counters.js'
-import { needsPerson, secretUnanswered } from './failure.js'
+import { keyLocked, needsPerson, secretUnanswered } from './failure.js'
 import { FRAME, FRAME_HEADER_SIZE, frame, writeFrameHeader } from './frame.js'
 import { OC_COOKIE_TRIES, OC_EVENTS, OC_OUTGOING, OC_SECRET_TRIES } from './limits.js'
 import type { Line } from './line.js'
@@ -34,6 +34,11 @@ import {
 
 export interface OpenconnectDependencies {
   readonly carrier: SecureCarrier
+  /**
+   * Opens the private key; the carrier is of use then. False: its password is missing, or this is not
+   * it. Throws what is wrong otherwise. Absent: there is nothing to open.
+   */
+  readonly unlock?: (keyPassword: string | undefined) => boolean
 }
 
 const NEVER = Number.POSITIVE_INFINITY
@@ -52,6 +57,11 @@ class OpenconnectTunnel implements PacketTunnel {
   link: LinkInfo = { addresses: [], dns: [], search: [], mtu: MOST_MTU }
   readonly #login: LoginOptions
   readonly #carrier: SecureCarrier
+  readonly #unlock: OpenconnectDependencies['unlock']
+  /** Of the configuration, or as a person typed it. */
+  #keyPassword: string | undefined
+  readonly #keyConfigured: boolean
+  #keyOpen: boolean
   readonly #counters = new Counters()
   readonly #events: TunnelEvent[] = []
   readonly #outgoing: Bytes[] = []
@@ -80,9 +90,13 @@ class OpenconnectTunnel implements PacketTunnel {
   #retryAt: Millis = NEVER
   #retryWait: Millis = RETRY_FIRST
 
-  constructor(options: OpenconnectOptions, { carrier }: OpenconnectDependencies) {
+  constructor(options: OpenconnectOptions, { carrier, unlock }: OpenconnectDependencies) {
     const { place, username, password, form, authgroup, tls } = options
     this.#carrier = carrier
+    this.#unlock = unlock
+    this.#keyOpen = unlock === undefined
+    this.#keyPassword = tls.keyPassword
+    this.#keyConfigured = tls.keyPassword !== undefined
     this.#login = {
       place,
       form,
@@ -233,7 +247,13 @@ class OpenconnectTunnel implements PacketTunnel {
 
   answer(said: Answers, now: Millis): void {
     const asking = this.#asking
-    if (!this.#open || asking === undefined) return
+    if (!this.#open) return
+    if (!this.#keyOpen && Object.hasOwn(said, 'key_password')) {
+      this.#keyPassword = said.key_password
+      this.#begin(now)
+      return
+    }
+    if (asking === undefined) return
     this.#asking = undefined
     this.#setup = asking
     asking.hear(said, now)
@@ -256,6 +276,7 @@ class OpenconnectTunnel implements PacketTunnel {
 
   /** Begins a connection: the first, one after a loss, or one that takes the place of the present one. */
   #begin(now: Millis): void {
+    if (!this.#openKey()) return
     this.#setup = new Setup(
       {
         carrier: this.#carrier,
@@ -267,6 +288,23 @@ class OpenconnectTunnel implements PacketTunnel {
       now,
     )
     this.#look(now)
+  }
+
+  /** Before the first connection; false: it has failed. */
+  #openKey(): boolean {
+    if (this.#keyOpen) return true
+    try {
+      this.#keyOpen = this.#unlock?.(this.#keyPassword) ?? true
+      if (!this.#keyOpen) {
+        const refused = this.#keyPassword !== undefined
+        this.#fail(keyLocked(refused, this.#keyConfigured), undefined)
+      }
+    } catch (thrown) {
+      this.#fail(toPvpnError(thrown), undefined)
+    }
+    // The key is open, or this was not its password.
+    if (!this.#keyConfigured) this.#keyPassword = undefined
+    return this.#keyOpen
   }
 
   /** What has become of the connection, and of the one that is being made? */

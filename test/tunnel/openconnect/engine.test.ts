@@ -9,7 +9,12 @@ import { engineArguments } from '../../../src/tunnel/openconnect/engine-argument
 import { EngineTunnel } from '../../../src/tunnel/openconnect/engine-tunnel.js'
 import { engineSettings } from '../../../src/tunnel/openconnect/engine-variables.js'
 import { engineError } from '../../../src/tunnel/openconnect/engine-words.js'
-import { OC_MESSAGE, OC_NAMES, OC_ROUTES } from '../../../src/tunnel/openconnect/limits.js'
+import {
+  OC_MESSAGE,
+  OC_NAMES,
+  OC_ROUTES,
+  OC_SECRET_TRIES,
+} from '../../../src/tunnel/openconnect/limits.js'
 import { linkOf, Reachable } from '../../../src/tunnel/openconnect/link.js'
 import { fuzzRun } from '../../support/fuzz.js'
 
@@ -219,6 +224,45 @@ t.test('the tunnel: up, packets, down, back-off, failed', async (t) => {
   t.equal(tunnel.deadline(), Number.POSITIVE_INFINITY, 'a wrong password is not tried twice')
   tunnel.close(now)
   t.equal(program.stops, 1)
+})
+
+t.test('a refusal in words that nobody knows: three times the password, and no more', async (t) => {
+  const connected = 'Connected to HTTPS on vpn.example with ciphersuite (TLS1.3)\n'
+  const run = (outputs: readonly string[], password?: string) => {
+    const program = new Program()
+    const given = password === undefined ? {} : { password }
+    const tunnel = new EngineTunnel({ ...OPTIONS, ...given }, program)
+    tunnel.open(0)
+    t.equal(tunnel.endpoint, 'vpn.example:443')
+    const kinds: string[] = []
+    let error: Error | undefined
+    for (const output of outputs) {
+      if (output === 'up') program.handlers?.onLink(VARIABLES)
+      else program.handlers?.onEnd({ output })
+      tunnel.tick(0)
+      const event = tunnel.takeEvent()
+      kinds.push(event?.kind ?? 'none')
+      if (event !== undefined && 'error' in event) error = event.error
+      if (tunnel.deadline() < 1e9) tunnel.tick(tunnel.deadline())
+    }
+    return { kinds, error, starts: program.starts }
+  }
+  const odd = `${connected}Sorry, your account has no seat\n`
+  const found = run([odd, odd, odd], 'horse')
+  t.same(found.kinds, ['trying', 'trying', 'failed'])
+  t.equal(found.starts, OC_SECRET_TRIES)
+  t.match(found.error, {
+    code: 'ERR_AUTH',
+    message: /3 times .*: Sorry, your account has no seat$/,
+  })
+  const away = 'Failed to connect to host vpn.example\n'
+  const broken = `${connected}Unexpected 502 result from server\n`
+  for (const output of [away, broken]) {
+    t.notOk(run(Array(9).fill(output), 'horse').kinds.includes('failed'), output)
+  }
+  t.notOk(run(Array(9).fill(odd)).kinds.includes('failed'), 'there is no password')
+  const between = run([odd, odd, 'up', 'gone', odd, odd], 'horse')
+  t.notOk(between.kinds.includes('failed'), 'it was right once')
 })
 
 t.test('a link without an address', async (t) => {

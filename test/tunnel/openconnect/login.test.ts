@@ -1,5 +1,6 @@
 /** The login: forms, groups, steps, questions, redirects, refusals. */
 import t from 'tap'
+import { PvpnError } from '../../../src/core/errors.js'
 import { OC_SECRET_TRIES } from '../../../src/tunnel/openconnect/limits.js'
 import { RETRY_FIRST } from '../../../src/tunnel/openconnect/timing.js'
 import {
@@ -284,6 +285,38 @@ t.test('without a user and a password in the configuration', async (t) => {
   t.ok(world.run(10_000, () => world.error?.asks[0]?.refused === true))
   world.tunnel.answer?.({ password: 'right horse' }, world.now)
   t.ok(world.run(10_000, () => world.state === 'up'))
+})
+
+t.test('the password of an encrypted key is asked for before anything is sent', async (t) => {
+  const opens = (password: string | undefined) => password === 'k3y'
+  const world = new World({}, plainServer(), opens).start()
+  t.equal(
+    world.run(100_000, () => world.state === 'failed'),
+    true,
+  )
+  t.match(world.error?.asks, [
+    { field: 'key_password', secret: true, once: false, refused: false, setting: 'key_password' },
+  ])
+  t.equal(world.connections.length, 0)
+  world.tunnel.answer?.({ key_password: 'wrong' }, world.now)
+  world.run(0)
+  t.match(world.error?.asks, [{ field: 'key_password', refused: true }])
+  t.match(world.error?.message, /this password does not open the private key/)
+  world.tunnel.answer?.({ key_password: 'k3y' }, world.now)
+  t.ok(world.run(10_000, () => world.state === 'up'))
+
+  const configured = new World({ tls: { keyPassword: 'no' } }, plainServer(), opens).start()
+  configured.run(100_000)
+  t.match(configured.error, { code: 'ERR_AUTH', message: /does not open with key_password$/ })
+  t.equal(configured.error?.asks.length, 0)
+  const good = new World({ tls: { keyPassword: 'k3y' } }, plainServer(), opens).start()
+  t.ok(good.run(10_000, () => good.state === 'up'))
+  const broken = new World({}, plainServer(), () => {
+    throw new PvpnError('ERR_CONFIG', "certificate and key can't be used")
+  }).start()
+  broken.run(100_000)
+  t.match(broken.events, [{ kind: 'failed', error: { code: 'ERR_CONFIG' } }])
+  t.equal(broken.connections.length, 0)
 })
 
 t.test('what the server sends back goes back; a token instead of a cookie', async (t) => {

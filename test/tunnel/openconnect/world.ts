@@ -10,7 +10,10 @@ import type {
 } from '../../../src/core/secure-carrier.js'
 import { parseSocketAddress } from '../../../src/core/socket-address.js'
 import type { PacketTunnel, TunnelEvent } from '../../../src/core/tunnel.js'
-import { createOpenconnect } from '../../../src/tunnel/openconnect/tunnel.js'
+import {
+  createOpenconnect,
+  type OpenconnectDependencies,
+} from '../../../src/tunnel/openconnect/tunnel.js'
 
 export const OPTIONS: OpenconnectOptions = {
   type: 'openconnect',
@@ -170,9 +173,16 @@ export class World implements SecureCarrier {
   readonly out: Uint8Array[] = []
   readonly #queue: (() => void)[] = []
 
-  constructor(options: Partial<OpenconnectOptions> = {}, server: Server = plainServer()) {
+  constructor(
+    options: Partial<OpenconnectOptions> = {},
+    server: Server = plainServer(),
+    unlock?: OpenconnectDependencies['unlock'],
+  ) {
     this.server = server
-    this.tunnel = createOpenconnect({ ...OPTIONS, ...options }, { carrier: this })
+    this.tunnel = createOpenconnect(
+      { ...OPTIONS, ...options },
+      { carrier: this, ...(unlock === undefined ? {} : { unlock }) },
+    )
   }
 
   get state(): string {
