@@ -1,6 +1,6 @@
 /**
  * The addon's tests, and as root the wrapper's in the lab, again under AddressSanitizer and UBSan; and
- * the preload library with an environment that answers anything: a read or write outside its memory, and
+ * the preload library with an environment that answers anything, the relay with any variables: a read or write outside its memory, and
  * undefined behaviour, end the run. Part of `npm run fuzz`; says why when it can't.
  */
 import { execFileSync, spawnSync } from 'node:child_process'
@@ -8,6 +8,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { fuzzRelay } from './fuzz-relay.js'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const ADDON = join(ROOT, 'build/native/accel-sanitized.node')
@@ -27,20 +28,40 @@ const WRAP_TESTS = ['lab/wrap-behaviour.test.js', 'lab/wrap-sites.test.js']
 /** Seconds for the preload library. */
 const SECONDS = process.env.FUZZ_SECONDS ?? '3'
 
+function compile(program, sources, ...more) {
+  execFileSync(process.env.CC ?? 'cc', [
+    ...['-std=gnu11', '-D_GNU_SOURCE', '-Wall', '-Wextra', '-Werror', '-O1', '-g'],
+    ...['-fno-omit-frame-pointer', '-fsanitize=address,undefined', '-fno-sanitize-recover=all'],
+    ...['-o', program, ...sources, ...more],
+  ])
+}
+
+/** True when it ended well. */
+async function relay() {
+  const folder = mkdtempSync(join(tmpdir(), 'pvpn-fuzz-'))
+  try {
+    const program = join(folder, 'pvpn-tun-relay')
+    compile(program, [join(ROOT, 'native/relay/main.c')])
+    return await fuzzRelay(program, folder, Number(SECONDS))
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
 /** The library and its driver as one program with the sanitizers; true when it ended well. */
 function preloadLibrary() {
   const folder = mkdtempSync(join(tmpdir(), 'pvpn-fuzz-'))
   try {
     const sources = readdirSync(join(ROOT, 'native/preload')).filter((name) => name.endsWith('.c'))
     const program = join(folder, 'preload-fuzz')
-    const compiler = process.env.CC ?? 'cc'
-    execFileSync(compiler, [
-      ...['-std=gnu11', '-D_GNU_SOURCE', '-Wall', '-Wextra', '-Werror', '-O1', '-g'],
-      ...['-fno-omit-frame-pointer', '-fsanitize=address,undefined', '-fno-sanitize-recover=all'],
-      ...['-o', program, join(ROOT, 'test/native/preload-fuzz.c')],
-      ...sources.map((name) => join(ROOT, 'native/preload', name)),
+    compile(
+      program,
+      [
+        join(ROOT, 'test/native/preload-fuzz.c'),
+        ...sources.map((name) => join(ROOT, 'native/preload', name)),
+      ],
       '-lpthread',
-    ])
+    )
     const { status } = spawnSync(program, [SECONDS, String(Date.now() % 1e9)], {
       stdio: 'inherit',
       timeout: (Number(SECONDS) + 60) * 1000,
@@ -96,6 +117,10 @@ if (!preloadLibrary()) {
   console.log('the preload library failed under the sanitizers')
   failed++
 }
-const all = TESTS.length + WRAP_TESTS.length + 1
+if (!(await relay())) {
+  console.log('the relay failed under the sanitizers')
+  failed++
+}
+const all = TESTS.length + WRAP_TESTS.length + 2
 console.log(`sanitizers: ${all - failed} passed, ${failed} failed`)
 process.exit(failed === 0 ? 0 : 1)

@@ -91,6 +91,8 @@ export interface OpenvpnTlsOptions {
   readonly name?: { readonly kind: 'subject' | 'name' | 'name-prefix'; readonly value: string }
   /** Extended key usages that the certificate must have, as OIDs. */
   readonly usages: readonly string[]
+  /** `remote-cert-tls`: the certificate must say a key usage; that it fits is part of the chain's check. */
+  readonly keyUsage?: boolean
   /** `peer-fingerprint`: SHA-256 as lower-case hexadecimal digits; without `ca` they replace the chain's check. */
   readonly fingerprints: readonly string[]
 }

@@ -21,10 +21,13 @@ export interface CarrierOptions {
   readonly dial?: (to: Endpoint, signal: AbortSignal) => Promise<ByteStream>
 }
 
+/** Milliseconds that the last packets have to get to the kernel. */
+const FAREWELL_TIME = 1500
 /** Bytes of the length in front of each packet. */
 const FRAME_HEADER = 2
 
 export class CarrierSocket implements DatagramSocket, StreamCarrier {
+  flushed: Promise<void> | undefined
   onBatch: (batch: PacketBatch) => void = () => undefined
   onWritable: () => void = () => undefined
   onError: (error: Error) => void = () => undefined
@@ -114,9 +117,8 @@ export class CarrierSocket implements DatagramSocket, StreamCarrier {
   close(): void {
     this.#dialling?.abort()
     const stream = this.#stream
-    // What was written last still goes out.
-    stream?.end(() => stream.destroy())
     this.#stream = undefined
+    if (stream !== undefined) this.flushed = farewell(stream)
     this.#o.udp.close()
   }
 
@@ -177,6 +179,19 @@ export class CarrierSocket implements DatagramSocket, StreamCarrier {
           ),
     )
   }
+}
+
+/** What was written last still goes out; resolves when it has, or there is no hope for it. */
+function farewell(stream: Duplex): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => stream.destroy(), FAREWELL_TIME)
+    stream.once('close', () => {
+      clearTimeout(timer)
+      resolve()
+    })
+    if (stream.destroyed) resolve()
+    else stream.end(() => stream.destroy())
+  })
 }
 
 /** All packets from slot `from` on, each behind its length. */

@@ -2,6 +2,7 @@
 import type { DetailedPeerCertificate, TLSSocket } from 'node:tls'
 import { PvpnError } from '../core/errors.js'
 import type { OpenvpnTlsOptions } from '../core/options.js'
+import { hasExtension, KEY_USAGE } from './certificate-extension.js'
 
 /** What OpenSSL's verification codes mean to a person. */
 const WORDS: Readonly<Record<string, string>> = {
@@ -44,6 +45,9 @@ export function verifyPeer(
     return refused(
       `the certificate of ${who} is not for a server (no extended key usage ${missing})`,
     )
+  }
+  if (options.keyUsage === true && !hasExtension(certificate.raw, KEY_USAGE)) {
+    return refused(`the certificate of ${who} says no key usage (remote-cert-tls)`)
   }
   if (name !== undefined && !named(certificate, name)) {
     return refused(`the certificate is of ${who}, not of ${name.value} (verify-x509-name)`)

@@ -125,6 +125,57 @@ t.test('a peer that does not read holds the sender back', async (t) => {
   t.equal(socket.send(batch, 0), batch.count)
 })
 
+t.test('what was written last goes out before the end, and that is waited for', async (t) => {
+  const { port, sockets } = await server(t)
+  const socket = await carrier(t)
+  let connected = false
+  socket.onConnect = () => {
+    connected = true
+  }
+  socket.connect(record(port))
+  t.ok(await eventually(() => connected && sockets.length === 1))
+  let received = 0
+  let ended = false
+  sockets[0]?.on('data', (chunk: Buffer) => {
+    received += chunk.length
+  })
+  sockets[0]?.on('end', () => {
+    ended = true
+  })
+  sockets[0]?.pause()
+  const batch = batchOf(...Array.from({ length: 64 }, () => 'x'.repeat(1500)))
+  let sent = 0
+  // More than the kernel takes at once.
+  while (socket.send(batch, 0) === batch.count && sent < 100e6) sent += 64 * 1502
+  socket.close()
+  t.ok(socket.flushed instanceof Promise, 'who exits can wait')
+  sockets[0]?.resume()
+  await socket.flushed
+  t.ok(await eventually(() => ended))
+  t.equal(received, sent, 'not a byte is lost')
+
+  const idle = await carrier(t)
+  idle.close()
+  t.equal(await idle.flushed, undefined, 'without a connection there is nothing to wait for')
+})
+
+t.test('a peer that never reads is waited for shortly', async (t) => {
+  const { port, sockets } = await server(t)
+  const socket = await carrier(t)
+  let connected = false
+  socket.onConnect = () => {
+    connected = true
+  }
+  socket.connect(record(port))
+  t.ok(await eventually(() => connected && sockets.length === 1))
+  sockets[0]?.pause()
+  const batch = batchOf(...Array.from({ length: 64 }, () => 'x'.repeat(1500)))
+  for (let sent = 0; socket.send(batch, 0) === batch.count && sent < 1000; sent++) {}
+  socket.close()
+  await socket.flushed
+  t.ok(sockets[0]?.destroyed === false, 'it has not ended by itself')
+})
+
 t.test('UDP until it is switched, and again behind it', async (t) => {
   const { port } = await server(t)
   const [a, b] = [await carrier(t), await carrier(t)]

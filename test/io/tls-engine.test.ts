@@ -143,6 +143,7 @@ t.test('refusals, before anything of ours is sent', async (t) => {
       /certificate of ann is not a server certificate/,
     ],
     [{ usages: ['1.2.3.4'] }, SERVER, /no extended key usage 1.2.3.4/],
+    [{ keyUsage: true }, SERVER, /vpn.example says no key usage \(remote-cert-tls\)/],
     [{ fingerprints: ['00'.repeat(32)] }, SERVER, /another fingerprint/],
   ]
   for (const [more, server, words] of cases) {

@@ -11,7 +11,8 @@ export interface Identity {
 }
 
 export interface IssueOptions {
-  readonly usage?: 'serverAuth' | 'clientAuth' | 'none'
+  /** `noKeyUsage`: for a server by its extended usage alone. */
+  readonly usage?: 'serverAuth' | 'clientAuth' | 'none' | 'noKeyUsage'
   /** OpenSSL's times, `YYYYMMDDHHMMSSZ`; default: a year from yesterday. */
   readonly from?: string
   readonly until?: string
@@ -47,6 +48,9 @@ unique_subject = no
 [any]
 commonName = supplied
 [serverAuth]
+keyUsage = digitalSignature
+extendedKeyUsage = serverAuth
+[noKeyUsage]
 extendedKeyUsage = serverAuth
 [clientAuth]
 extendedKeyUsage = clientAuth

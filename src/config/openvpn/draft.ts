@@ -44,6 +44,7 @@ export class OvpnDraft {
   tlsGroups: string | undefined
   name: OpenvpnOptions['tls']['name'] | undefined
   readonly usages: string[] = []
+  keyUsage = false
   readonly fingerprints: string[] = []
 
   asksPassword = false

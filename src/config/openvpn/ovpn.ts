@@ -246,6 +246,7 @@ function tlsOf(d: OvpnDraft): OpenvpnOptions['tls'] {
     usages: d.usages,
     fingerprints: d.fingerprints,
     weakCertificates: d.weakCertificates,
+    ...(d.keyUsage ? { keyUsage: true } : {}),
     ...(d.certificate === '' ? {} : { certificate: d.certificate + d.extraCertificates }),
     ...(d.crl.length === 0 ? {} : { crl: d.crl }),
     ...defined({

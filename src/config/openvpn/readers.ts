@@ -109,6 +109,7 @@ const verifyName: Read = (line, draft, source) => {
 const serverPurpose: Read = (line, draft, source) => {
   if (line.args[0] !== 'server') return bad(line, source, 'of a client must say server')
   draft.usages.push(SERVER_AUTH)
+  draft.keyUsage = true
   return undefined
 }
 

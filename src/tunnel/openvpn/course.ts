@@ -2,7 +2,7 @@
 import { u8 } from '../../core/bytes.js'
 import { formatHostPort, parseIp } from '../../core/ip.js'
 import type { OpenvpnOptions, OpenvpnRemote } from '../../core/options.js'
-import { socketAddress } from '../../core/socket-address.js'
+import { formatSocketAddress, socketAddress } from '../../core/socket-address.js'
 import type { Bytes, Millis, Random } from '../../core/types.js'
 import type { Failure } from './failure.js'
 import { OVPN_REMOTE_ADDRESSES } from './limits.js'
@@ -31,6 +31,12 @@ export class Course {
 
   get remote(): OpenvpnRemote {
     return this.#remotes.current
+  }
+
+  /** For status: the address that is or was tried, before that the remote as it is configured. */
+  get endpoint(): string {
+    const { host, port } = this.remote
+    return this.to === undefined ? formatHostPort(host, port) : formatSocketAddress(this.to)
   }
 
   /** The remote for people. */

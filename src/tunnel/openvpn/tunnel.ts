@@ -8,7 +8,7 @@ import { type PvpnError, toPvpnError } from '../../core/errors.js'
 import type { OpenvpnOptions } from '../../core/options.js'
 import type { PacketBatch } from '../../core/packet-batch.js'
 import { type Answers, askFor, type Question, question } from '../../core/question.js'
-import { formatSocketAddress, socketAddressIp } from '../../core/socket-address.js'
+import { socketAddressIp } from '../../core/socket-address.js'
 import type { StreamCarrier } from '../../core/stream-carrier.js'
 import type { PacketTunnel, TunnelCounters, TunnelEvent } from '../../core/tunnel.js'
 import type { Bytes, LinkInfo, Millis, Random } from '../../core/types.js'
@@ -192,9 +192,8 @@ class OpenvpnTunnel implements PacketTunnel {
     return this.#connection?.lastKeys ?? this.#lastHandshake
   }
 
-  get endpoint(): string | undefined {
-    const { to } = this.#course
-    return to === undefined ? undefined : formatSocketAddress(to)
+  get endpoint(): string {
+    return this.#course.endpoint
   }
 
   #wait(what: 'nothing' | 'name' | 'stream' | 'retry', until: Millis): void {

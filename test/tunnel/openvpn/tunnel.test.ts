@@ -32,6 +32,7 @@ for (const protection of PROTECTIONS) {
   for (const link of [{}, { loss: 0.2, jitter: 200 }]) {
     t.test(`${protection.kind}, loss ${link.loss ?? 0}, seed ${SEED}`, (t) => {
       const world = new World(options({ protection }), { protection, push: PUSH }, link)
+      t.match(world.tunnel.endpoint, /:\d+$/, 'shown from the beginning')
       t.ok(up(world, 120_000), world.message)
       t.match(world.events.at(-1), { link: { addresses: ['10.8.0.2/24'] } })
       if (link.loss === undefined) works(t, world)
