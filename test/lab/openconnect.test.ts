@@ -10,6 +10,7 @@ import {
   OpenconnectLab,
   PASSWORD,
   pinOf,
+  SERVER,
   SERVER_ADDRESS,
 } from './openconnect-lab.js'
 
@@ -83,6 +84,35 @@ t.test('an SSL-VPN beside WireGuard', { skip, timeout: 300_000 }, async (t) => {
     t.notMatch(gateway.stdout + gateway.stderr, /horse/, 'no password in logs')
   })
 
+  await t.test('a connection of NetworkManager', async (t) => {
+    gateway.write(
+      'nm.nmconnection',
+      [
+        ...['[connection]', 'id=Office', 'type=vpn', ''],
+        ...['[vpn]', 'service-type=org.freedesktop.NetworkManager.openconnect'],
+        ...[`gateway=${SERVER}`, 'protocol=anyconnect', `cacert=${gateway.folder}/ca.pem`, ''],
+        ...['[vpn-secrets]', 'form:main:username=ann', 'form:main:password=right horse', ''],
+      ].join('\n'),
+    )
+    await gateway.pvpn('stop', 'site')
+    const imported = await gateway.pvpn(
+      'import',
+      `${gateway.folder}/nm.nmconnection`,
+      '--name',
+      'nm',
+    )
+    t.equal(imported.code, 0, imported.stdout + imported.stderr)
+    await gateway.pvpn('reload')
+    t.ok(await gateway.reaches('nm', 'up', 20_000), JSON.stringify(await gateway.environment('nm')))
+    const { listen } = (await gateway.environment('nm')) as unknown as {
+      listen: { proxy: string[] }
+    }
+    const proxy = `socks5h://${listen.proxy[0]}`
+    const argv = ['curl', '-sS', '-m', '20', '-x', proxy, `http://${WEB}/`]
+    t.match((await lab.lab.client.run(argv)).stdout, /^site /)
+    t.notMatch(gateway.stdout + gateway.stderr, /horse/)
+  })
+
   await t.test('groups', async (t) => {
     const lines = [
       'select-group = staff[The staff]',
@@ -119,6 +149,17 @@ t.test('an SSL-VPN beside WireGuard', { skip, timeout: 300_000 }, async (t) => {
     ])
     gateway.write('key.pw', 'secret\n')
     await use({ ...own, key: 'locked.key', key_password_file: 'key.pw' })
+    await works(t)
+    await use({ ...own, key: 'locked.key' })
+    await says(t, 'failed', /^auth failed: the private key asks for "Password of the key"$/)
+    const typed = await gateway.typing(
+      ['start', 'site'],
+      [
+        [/site: Password of the key: $/, 'wrong\r'],
+        [/does not open the private key[\s\S]*Password of the key: $/, 'secret\r'],
+      ],
+    )
+    t.equal(typed.status, 0, typed.screen)
     await works(t)
     await use({ certificate: 'ann.p12', key_password_file: 'key.pw', ca: 'ca.pem' })
     await works(t)

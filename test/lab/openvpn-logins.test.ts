@@ -1,9 +1,8 @@
 /** What Debian's openvpn may want of a person, typed at a terminal: passwords, challenges, logins. */
 import { execFileSync } from 'node:child_process'
 import t from 'tap'
-import { PVPN, unprivileged } from '../support/lab-gateway.js'
 import { eventually, labSkip } from '../support/namespace.js'
-import { atTerminal, type Dialogue, typeAt } from '../support/terminal.js'
+import type { Dialogue } from '../support/terminal.js'
 import { WEB } from '../support/vpn-lab.js'
 import { CONFIGURATION, OPENVPN_PROGRAMS, OpenvpnLab } from './openvpn-lab.js'
 
@@ -55,11 +54,7 @@ t.test('logins of a person', { skip, timeout: 200_000 }, async (t) => {
     gateway.write('pvpn.yaml', configuration)
     await gateway.pvpn('reload')
   }
-  const start = (dialogue: Dialogue) => {
-    const argv = atTerminal(unprivileged([process.execPath, PVPN, 'start', 'site']))
-    const env = { ...gateway.env, SHELL: '/bin/sh' }
-    return typeAt(gateway.client.spawn(argv, { stdio: ['pipe', 'pipe', 'pipe'], env }), dialogue)
-  }
+  const start = (dialogue: Dialogue) => gateway.typing(['start', 'site'], dialogue)
   const works = async (
     t: Pick<typeof import('tap').t, 'equal' | 'match'>,
     outcome: { screen: string; status: number | null },

@@ -4,6 +4,7 @@ import { chmodSync, chownSync, mkdirSync, readFileSync, statSync, writeFileSync 
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { eventually, type Namespace, type RunResult } from './namespace.js'
+import { atTerminal, type Dialogue, typeAt } from './terminal.js'
 import { SITES, type SiteName, type VpnLab } from './vpn-lab.js'
 
 export const PVPN = fileURLToPath(new URL('../../../bin/pvpn', import.meta.url))
@@ -116,6 +117,16 @@ export class LabGateway {
   async pvpn(...args: string[]): Promise<RunResult> {
     const argv = unprivileged([process.execPath, PVPN, ...args])
     return await this.client.run(argv, { env: this.env, timeout: 60_000 })
+  }
+
+  /** The same at a terminal of its own, with a person who types. */
+  async typing(
+    args: readonly string[],
+    dialogue: Dialogue,
+  ): Promise<{ readonly screen: string; readonly status: number | null }> {
+    const argv = atTerminal(unprivileged([process.execPath, PVPN, ...args]))
+    const env = { ...this.env, SHELL: '/bin/sh' }
+    return await typeAt(this.client.spawn(argv, { stdio: ['pipe', 'pipe', 'pipe'], env }), dialogue)
   }
 
   async status(): Promise<GatewayStatusView> {
