@@ -77,6 +77,9 @@ t.test('refusals have the right words', { skip, timeout: 300_000 }, async (t) =>
       'failed',
       /certificate of vpn.example (is not a server certificate|is not for a server)/,
     )
+    await lab.startServer({ identity: lab.pki.issue('vpn.example', { usage: 'noKeyUsage' }) })
+    await use(lab.clientFile())
+    await says(t, 'failed', /vpn.example says no key usage \(remote-cert-tls\)$/)
     const revoked = lab.pki.issue('vpn.example')
     const crl = `<crl-verify>\n${lab.pki.revoke('vpn.example')}</crl-verify>`
     await lab.startServer({ identity: revoked })

@@ -33,6 +33,9 @@ const TUNNELS: Readonly<Record<string, string>> = {
   unknown: `host: ${OFFICE}, username: ann, key: id, known_hosts: empty`,
   changed: `host: ${OFFICE}, username: ann, key: id, known_hosts: changed`,
   revoked: `host: ${OFFICE}, username: ann, key: id, known_hosts: revoked`,
+  askpw: `host: ${OFFICE}, username: ann, known_hosts: known`,
+  askkey: `host: ${OFFICE}, username: ann, key: locked, known_hosts: known`,
+  askcode: `host: ${OFFICE}, username: carol, known_hosts: known`,
   wrongpw: `host: ${OFFICE}, username: ann, password_file: wrong, known_hosts: known`,
   wrongkey: `host: ${OFFICE}, username: ann, key: stranger, known_hosts: known`,
 }
