@@ -16,6 +16,7 @@ const TESTS = [
   'crypto/packet-cipher.test.js',
   'crypto/packet-cipher-fuzz.test.js',
   'crypto/framed-aead.test.js',
+  'io/packet-checksums.test.js',
   'io/udp-socket.test.js',
   'io/udp-socket-fuzz.test.js',
   'io/receive-rest.test.js',

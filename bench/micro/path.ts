@@ -5,6 +5,7 @@
  * PVPN_ACCEL=off for the twins, --cpu-prof to profile)
  */
 import { generateKeyPairSync } from 'node:crypto'
+import { systemStack } from '../../src/cli/compose-stack.js'
 import type { PacketBatch } from '../../src/core/packet-batch.js'
 import type { ByteStream } from '../../src/core/stream.js'
 import { createPacketCipher } from '../../src/crypto/packet-cipher.js'
@@ -12,7 +13,6 @@ import { PacketDriver } from '../../src/environment/packet-driver.js'
 import { systemClock } from '../../src/io/clock.js'
 import { systemRandom } from '../../src/io/random.js'
 import { openUdp } from '../../src/io/udp-socket.js'
-import { createStack } from '../../src/stack/stack.js'
 import { createWireguard } from '../../src/tunnel/wireguard/tunnel.js'
 
 const MTU = 1420
@@ -34,7 +34,7 @@ function keyPair(): { privateKey: Uint8Array; publicKey: Uint8Array } {
 /** One end, and what its turns took. */
 async function end(address: string) {
   const socket = await openUdp({ family: 4, address: '127.0.0.1', packetSize: MTU + 96 })
-  return { address, socket, keys: keyPair(), stack: createStack({ random: systemRandom }) }
+  return { address, socket, keys: keyPair(), stack: systemStack() }
 }
 type End = Awaited<ReturnType<typeof end>>
 

@@ -21,6 +21,8 @@ struct Export {
 
 constexpr Export kAlways[] = {
     {"checksum", pvpn::checksum},
+    {"checksumSum", pvpn::checksumSum},
+    {"checksumComplete", pvpn::checksumComplete},
     {"noCoreFiles", pvpn::noCoreFiles},
     {"releaseMemory", pvpn::releaseMemory},
     {"releasePages", pvpn::releasePages},

@@ -7,8 +7,8 @@ import { createPacketCipher } from '../crypto/packet-cipher.js'
 import { PacketEnvironment } from '../environment/packet-environment.js'
 import { systemClock } from '../io/clock.js'
 import { systemRandom } from '../io/random.js'
-import { createStack } from '../stack/stack.js'
 import { createWireguard } from '../tunnel/wireguard/tunnel.js'
+import { systemStack } from './compose-stack.js'
 import { packetUnderlay } from './compose-underlay.js'
 
 /** Bytes around a packet in WireGuard: IPv6 and UDP headers, its own 16, the tag's 16, and padding to 16. */
@@ -72,7 +72,7 @@ async function wireguardEnvironment(
       wallClock: Date.now,
       packetCipher: createPacketCipher,
     }),
-    stack: createStack({ random: systemRandom }),
+    stack: systemStack(),
     ...below,
     clock: systemClock,
     random: systemRandom,

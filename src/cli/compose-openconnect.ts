@@ -10,12 +10,12 @@ import { systemRandom } from '../io/random.js'
 import { SecureSocket } from '../io/secure-socket.js'
 import { secureContextOf } from '../io/secure-tls.js'
 import { ProgramSocket } from '../io/tunnel-program.js'
-import { createStack } from '../stack/stack.js'
 import { EngineTunnel } from '../tunnel/openconnect/engine-tunnel.js'
 import { FRAME_HEADER_SIZE, FrameSplitter, isDataFrame } from '../tunnel/openconnect/frame.js'
 import { OC_FRAME_BYTES } from '../tunnel/openconnect/limits.js'
 import { createOpenconnect } from '../tunnel/openconnect/tunnel.js'
 import type { ComposeOptions } from './compose-environment.js'
+import { systemStack } from './compose-stack.js'
 import { underlayOf } from './compose-underlay.js'
 
 /** Milliseconds for a TCP connection through another environment; the tunnel's own time-out is shorter. */
@@ -32,7 +32,7 @@ export async function openconnectEnvironment(
     tunnelType: tunnel.type,
     dns: options.dns,
     connectTimeout: options.connectTimeout,
-    stack: createStack({ random: systemRandom }),
+    stack: systemStack(),
     ...(tunnel.engine === 'native' ? nativeParts(compose, tunnel) : engineParts(tunnel)),
     resolveEndpoint: (host) => underlay.lookup(host),
     clock: systemClock,

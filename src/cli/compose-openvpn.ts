@@ -8,10 +8,10 @@ import { CarrierSocket } from '../io/carrier-socket.js'
 import { systemClock } from '../io/clock.js'
 import { systemRandom } from '../io/random.js'
 import { createTlsEngineFactory } from '../io/tls-engine.js'
-import { createStack } from '../stack/stack.js'
 import { StreamSplitter } from '../tunnel/openvpn/stream-framing.js'
 import { createOpenvpn } from '../tunnel/openvpn/tunnel.js'
 import type { ComposeOptions } from './compose-environment.js'
+import { systemStack } from './compose-stack.js'
 import { packetUnderlay, underlayOf } from './compose-underlay.js'
 
 /** Bytes around a packet at most: IPv6 and UDP headers, opcode, packet id, HMAC, IV and padding. */
@@ -59,7 +59,7 @@ export async function openvpnEnvironment(
         }),
       carrier: socket,
     }),
-    stack: createStack({ random: systemRandom }),
+    stack: systemStack(),
     socket,
     ...below,
     clock: systemClock,

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url'
 import type {
   Accel,
   AccelChannel,
+  AccelChecksums,
   AccelCipher,
   AccelFramed,
   AccelMemory,
@@ -17,7 +18,16 @@ import type {
 } from './contract.js'
 
 type Exports = Pick<Accel, 'checksum' | 'noCoreFiles'> &
-  Partial<AccelCipher & AccelFramed & AccelUdp & AccelTun & AccelChannel & AccelOwner & AccelMemory>
+  Partial<
+    AccelCipher &
+      AccelChecksums &
+      AccelFramed &
+      AccelUdp &
+      AccelTun &
+      AccelChannel &
+      AccelOwner &
+      AccelMemory
+  >
 
 /** Where scripts/build-native.js puts it; PVPN_ACCEL may name another file (the sanitizers' build). */
 const BUILT = fileURLToPath(new URL('../../native/accel.node', import.meta.url))
@@ -64,6 +74,7 @@ function features(exports: Exports): Accel {
   return {
     checksum: exports.checksum,
     noCoreFiles: exports.noCoreFiles,
+    checksums: exports.checksumSum === undefined ? undefined : (exports as AccelChecksums),
     memory: exports.releaseMemory === undefined ? undefined : (exports as AccelMemory),
     cipher: exports.cipherNew === undefined ? undefined : (exports as AccelCipher),
     framed: exports.framedNew === undefined ? undefined : (exports as AccelFramed),

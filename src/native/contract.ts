@@ -75,6 +75,28 @@ export interface AccelFramed {
   framedFree(framed: Handle<'framed'>): void
 }
 
+/** Checksums of batches; the semantics are `PacketChecksums`'. Slots `from` … `to`-1. */
+export interface AccelChecksums {
+  /** `least`: shorter packets get -1. */
+  checksumSum(
+    bytes: Bytes,
+    offset: Int32Array,
+    length: Int32Array,
+    from: number,
+    to: number,
+    least: number,
+    out: Int32Array,
+  ): void
+  checksumComplete(
+    bytes: Bytes,
+    offset: Int32Array,
+    length: Int32Array,
+    from: number,
+    to: number,
+    open: Int32Array,
+  ): void
+}
+
 /** Bits of the events that a watched descriptor's callback gets; a negative number is an errno instead. */
 export const READABLE = 1
 export const WRITABLE = 2
@@ -212,6 +234,8 @@ export interface Accel {
   checksum(bytes: Bytes, at: number, length: number, sum: number): number
   /** True: this process and those it starts from now on leave no core files. Undefined: an addon of an older build. */
   readonly noCoreFiles: (() => boolean) | undefined
+  /** Undefined: an addon of an older build. */
+  readonly checksums: AccelChecksums | undefined
   /** Undefined: an addon of an older build. */
   readonly memory: AccelMemory | undefined
   readonly cipher: AccelCipher | undefined

@@ -12,11 +12,16 @@
 import type { PvpnError } from '../core/errors.js'
 import type { TcpFigures } from '../core/figures.js'
 import type { PacketBatch } from '../core/packet-batch.js'
+import type { PacketChecksums } from '../core/packet-checksums.js'
 import type { ByteStream, DatagramPort, StreamListener } from '../core/stream.js'
 import type { Bytes, Endpoint, LinkInfo, Millis, Random } from '../core/types.js'
 
 export interface StackOptions {
   readonly random: Random
+  /** Default: the stack sums packet by packet. */
+  readonly checksums?: PacketChecksums | undefined
+  /** Makes memory for received data whose content does not matter, of so many bytes. Default: zeroed memory. */
+  readonly allocate?: ((size: number) => Bytes) | undefined
   /** First and last local port for connections of our own; others belong to a wrapper's namespace. Default 32768–60999. */
   readonly ephemeralPorts?: readonly [number, number]
   /** Every address is ours: the far end of a link whose other end is all alone. Default false. */

@@ -26,6 +26,7 @@ import { IPV6_HEADER, ipv6PayloadLength, ipv6Valid } from '../wire/ipv6.js'
 import { type Ipv6Payload, PROTOCOL_IPV6_FRAGMENT, walkIpv6 } from '../wire/ipv6-extension.js'
 import { udpDestinationPort, udpSourcePort, udpValid } from '../wire/udp.js'
 import { Addresses, impossibleSource, isGroup } from './addresses.js'
+import { BatchChecksums, NO_SUM } from './batch-checksums.js'
 import type { Stack, StackCounters, StackOptions, TcpSocket, Unclaimed } from './contract.js'
 import { receiveError } from './icmp-errors.js'
 import { IcmpMessages, isIcmpError } from './icmp-messages.js'
@@ -52,6 +53,9 @@ class IpStack implements Stack {
   readonly #tcp: TcpLayer
   readonly #udp: UdpPorts
   readonly #icmp: IcmpMessages
+  readonly #checksums: BatchChecksums | undefined
+  /** Of the packet being worked on, while it is whole; see batch-checksums.ts. */
+  #sum = NO_SUM
   readonly #drops: Record<string, number> = {}
   readonly #walked: Ipv6Payload = { protocol: 0, at: 0, length: 0 }
   readonly #isLocal = (address: Bytes): boolean => this.#addresses.isLocal(address)
@@ -79,6 +83,8 @@ class IpStack implements Stack {
     }
     this.#udp = new UdpPorts(host)
     this.#icmp = new IcmpMessages(host)
+    const { checksums, allocate } = options
+    this.#checksums = checksums === undefined ? undefined : new BatchChecksums(checksums)
     this.#tcp = createTcpLayer(
       {
         sourceFor: (destination) => this.#addresses.sourceFor(destination),
@@ -86,8 +92,9 @@ class IpStack implements Stack {
         pathMtu: (destination) => this.#paths.get(destination),
         shrinkPath: (destination, mtu, now) => void this.#paths.lower(destination, mtu, 0, now),
         identification,
+        checksums: this.#checksums,
       },
-      { random: options.random, ephemeralPorts },
+      { random: options.random, ephemeralPorts, allocate },
     )
     this.#tcp.onReady = () => this.onReady()
   }
@@ -111,10 +118,12 @@ class IpStack implements Stack {
   }
 
   input(batch: PacketBatch, now: Millis): void {
+    const summed = this.#checksums?.sum(batch) === true ? this.#checksums : undefined
     for (let i = 0; i < batch.count; i++) {
       const length = batch.length[i] as number
       if (length <= 0) continue
       this.#packetsIn++
+      this.#sum = summed?.sumOf(i) ?? NO_SUM
       this.#packet(batch.bytes, batch.offset[i] as number, length, now)
     }
   }
@@ -134,11 +143,18 @@ class IpStack implements Stack {
     const before = batch.count
     if (this.#icmp.queue.length > 0) this.#icmp.queue.drain(batch, batch.capacity)
     if (this.#udp.queue.length > 0) this.#udp.queue.drain(batch, UDP_TURN)
-    if (!batch.full) this.#tcp.output(batch, now)
+    if (!batch.full) this.#segments(batch, now)
     if (this.#udp.queue.length > 0) this.#udp.queue.drain(batch, batch.capacity)
     const appended = batch.count - before
     this.#packetsOut += appended
     return appended
+  }
+
+  #segments(batch: PacketBatch, now: Millis): void {
+    const from = batch.count
+    this.#checksums?.begin(batch, from)
+    this.#tcp.output(batch, now)
+    this.#checksums?.complete(batch, from)
   }
 
   deadline(): Millis {
@@ -201,6 +217,7 @@ class IpStack implements Stack {
   #ipv4(b: Bytes, ip: number, now: Millis): void {
     if (ipv4MoreFragments(b, ip) || ipv4FragmentOffset(b, ip) !== 0) {
       const whole = this.#reassembly.ipv4(b, ip, now)
+      this.#sum = NO_SUM
       if (whole !== undefined) this.#ipv4(whole, 0, now)
       return
     }
@@ -220,6 +237,7 @@ class IpStack implements Stack {
       if (reassembled) this.#drop('ip-extension')
       else {
         const whole = this.#reassembly.ipv6(b, ip, walked, now)
+        this.#sum = NO_SUM
         if (whole !== undefined) this.#ipv6(whole, 0, now, true)
       }
       return
@@ -263,7 +281,9 @@ class IpStack implements Stack {
         return
       }
     }
-    this.#tcp.input(b, ip, at, length, now)
+    // Extension headers are not left out of the sum.
+    const sum = layout === LAYOUT_4 || at === ip + IPV6_HEADER ? this.#sum : NO_SUM
+    this.#tcp.input(b, ip, at, length, now, sum)
   }
 
   #datagram(

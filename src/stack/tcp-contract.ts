@@ -4,6 +4,7 @@ import type { Histogram } from '../core/histogram.js'
 import type { PacketBatch } from '../core/packet-batch.js'
 import type { StreamListener } from '../core/stream.js'
 import type { Bytes, Endpoint, Millis, Random } from '../core/types.js'
+import type { BatchChecksums } from './batch-checksums.js'
 import type { TcpSocket } from './contract.js'
 
 /** What TCP needs of IP. Addresses are 4 or 16 bytes; results are not to be changed. */
@@ -17,6 +18,8 @@ export interface IpLayer {
   shrinkPath(destination: Bytes, mtu: number, now: Millis): void
   /** Next value of the IPv4 identification field. */
   identification(): number
+  /** Where large packets' checksums are left open; absent: each is sealed at once. */
+  readonly checksums?: BatchChecksums | undefined
 }
 
 export interface TcpLayerOptions {
@@ -26,6 +29,8 @@ export interface TcpLayerOptions {
   readonly pacing?: boolean
   /** Bytes that the connections together may hold in each direction. Default 256 MiB. */
   readonly memory?: number
+  /** See StackOptions. */
+  readonly allocate?: ((size: number) => Bytes) | undefined
   /** For paths that are paced; others have CUBIC. Default BBR. */
   readonly congestion?: 'bbr' | 'cubic'
 }
@@ -44,9 +49,10 @@ export interface TcpIcmpError {
 export interface TcpLayer {
   /**
    * One TCP segment at bytes[at … at+length) of an IP packet whose header starts at `ipAt` (valid,
-   * addressed to us, not a fragment). Checks lengths and checksum itself.
+   * addressed to us, not a fragment). Checks lengths and checksum itself. `sum`: of the whole packet,
+   * as batch-checksums.ts has it; only where the segment follows the IP header and fills the packet.
    */
-  input(bytes: Bytes, ipAt: number, at: number, length: number, now: Millis): void
+  input(bytes: Bytes, ipAt: number, at: number, length: number, now: Millis, sum?: number): void
   /** Does this port belong to a connection or listener of ours? (Else a wrapper's namespace may have it.) */
   owns(local: Bytes, localPort: number, remote: Bytes, remotePort: number): boolean
   /** Does the error quote what a connection of ours has in flight (RFC 5927 section 4.1)? Others are guesses. */

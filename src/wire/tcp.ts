@@ -8,10 +8,12 @@
  */
 import { i32, set8, set16, set32, u8, u16 } from '../core/bytes.js'
 import type { Bytes } from '../core/types.js'
-import { checksumAdd, checksumFold, pseudoHeaderSum } from './checksum.js'
+import { checksum, checksumAdd, checksumFold, pseudoHeaderSum } from './checksum.js'
 import { PROTOCOL_TCP } from './ip.js'
 
 export const TCP_HEADER = 20
+/** Where the checksum stands. */
+export const TCP_CHECKSUM = 16
 /** Largest header: a data offset of 15 words. */
 export const TCP_HEADER_LARGEST = 60
 
@@ -86,7 +88,37 @@ export function sealTcp(
   at: number,
   length: number,
 ): void {
-  set16(b, at + 16, tcpChecksum(b, addressesAt, size, at, length))
+  set16(b, at + TCP_CHECKSUM, tcpChecksum(b, addressesAt, size, at, length))
+}
+
+/** The pseudo-header's sum into the checksum's field, for who completes it (core/packet-checksums.ts). */
+export function openTcp(
+  b: Bytes,
+  addressesAt: number,
+  size: number,
+  at: number,
+  length: number,
+): void {
+  const sum = pseudoHeaderSum(b, addressesAt, addressesAt + size, size, PROTOCOL_TCP, length)
+  set16(b, at + TCP_CHECKSUM, ~checksumFold(sum))
+}
+
+/**
+ * Is the checksum right, going by the sum of the whole IP packet (folded, not complemented)? False also
+ * when that sum holds more than the packet: then `tcpChecksum` tells. The segment follows the fixed
+ * IPv6 header, or the IPv4 header, which is valid and so adds nothing to the sum.
+ */
+export function tcpSummed(
+  b: Bytes,
+  ipAt: number,
+  addressesAt: number,
+  size: number,
+  length: number,
+  packetSum: number,
+): boolean {
+  const sum = pseudoHeaderSum(b, addressesAt, addressesAt + size, size, PROTOCOL_TCP, length)
+  const header = size === 4 ? 0 : checksum(b, ipAt, addressesAt + 2 * size - ipAt)
+  return checksumFold(sum + packetSum + header) === 0
 }
 
 /** 0 when the checksum in the segment is right. */

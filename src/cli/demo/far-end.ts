@@ -6,7 +6,7 @@ import { systemClock } from '../../io/clock.js'
 import { systemRandom } from '../../io/random.js'
 import { openUdp } from '../../io/udp-socket.js'
 import type { Stack } from '../../stack/contract.js'
-import { createStack } from '../../stack/stack.js'
+import { systemStack } from '../compose-stack.js'
 import { createWireguard } from '../../tunnel/wireguard/tunnel.js'
 
 export interface FarEndOptions {
@@ -37,7 +37,7 @@ export async function openFarEnd({ privateKey, addresses, peers }: FarEndOptions
     },
     { random: systemRandom, wallClock: Date.now, packetCipher: createPacketCipher },
   )
-  const stack = createStack({ random: systemRandom })
+  const stack = systemStack()
   const socket = await openUdp({ family: 4, address: '127.0.0.1', packetSize: 1536 })
   const driver = new PacketDriver({
     tunnel,

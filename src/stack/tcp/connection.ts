@@ -203,7 +203,7 @@ export class Connection implements TcpSocket {
     this.localPort = localPort
     this.remoteIp = remoteIp
     this.remotePort = remotePort
-    this.incoming = new ReceiveBuffer(stack.receiveMemory)
+    this.incoming = new ReceiveBuffer(stack.receiveMemory, stack.allocate)
   }
 
   get onClose(): (error?: PvpnError) => void {

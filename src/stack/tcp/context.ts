@@ -38,6 +38,8 @@ export interface TcpContext {
   /** Milliseconds, in all, by which deadlines were missed: how long the machine had no time for us. */
   readonly late: Millis
   readonly pacing: boolean
+  /** Memory for received data, not zeroed where that costs. */
+  readonly allocate: (size: number) => Bytes
   readonly congestion: 'bbr' | 'cubic'
   readonly counters: TcpCounters
   readonly knownTrips: KnownTrips

@@ -19,8 +19,10 @@ import {
   tcpDestinationPort,
   tcpHeaderValid,
   tcpSourcePort,
+  tcpSummed,
 } from '../../wire/tcp.js'
 import { SACK_BLOCKS } from '../../wire/tcp-options.js'
+import { NO_SUM } from '../batch-checksums.js'
 import type { TcpSocket } from '../contract.js'
 import type { IpLayer, TcpIcmpError, TcpLayer, TcpLayerOptions } from '../tcp-contract.js'
 import { Delivery } from './acknowledge.js'
@@ -78,6 +80,7 @@ class Layer implements TcpLayer, TcpContext {
   late: Millis = 0
   #lateUntil: Millis = 0
   readonly pacing: boolean
+  readonly allocate: (size: number) => Bytes
   readonly congestion: 'bbr' | 'cubic'
   readonly knownTrips = new KnownTrips()
   readonly pressure = new ReceivePressure()
@@ -123,6 +126,7 @@ class Layer implements TcpLayer, TcpContext {
     this.receiveMemory = new SharedMemory(options.memory ?? RECEIVE_TOTAL)
     this.sendMemory = new SharedMemory(options.memory ?? SEND_TOTAL)
     this.pacing = options.pacing ?? true
+    this.allocate = options.allocate ?? ((size) => new Uint8Array(size))
     this.congestion = options.congestion ?? 'bbr'
     const hash = new AddressHash(options.random)
     this.#connections = new AddressTable(hash)
@@ -143,7 +147,14 @@ class Layer implements TcpLayer, TcpContext {
     this.micros = (now * 1000) | 0
   }
 
-  input(bytes: Bytes, ipAt: number, at: number, length: number, now: Millis): void {
+  input(
+    bytes: Bytes,
+    ipAt: number,
+    at: number,
+    length: number,
+    now: Millis,
+    sum: number = NO_SUM,
+  ): void {
     this.#time(now)
     const v4 = (bytes[ipAt] as number) >>> 4 === 4
     const size = v4 ? 4 : 16
@@ -152,7 +163,8 @@ class Layer implements TcpLayer, TcpContext {
       this.counters.drops.malformed++
       return
     }
-    if (tcpChecksum(bytes, source, size, at, length) !== 0) {
+    const summed = sum !== NO_SUM && tcpSummed(bytes, ipAt, source, size, length, sum)
+    if (!summed && tcpChecksum(bytes, source, size, at, length) !== 0) {
       this.counters.drops.checksum++
       return
     }

@@ -1,10 +1,10 @@
-/** Writes one segment of a connection, IP header included, into the batch. The one place where a checksum is made. */
+/** Writes one segment of a connection, IP header included, into the batch. The one place where a checksum is made, or left open. */
 import type { PacketBatch } from '../../core/packet-batch.js'
 import type { Bytes } from '../../core/types.js'
 import { PROTOCOL_TCP } from '../../wire/ip.js'
 import { IPV4_DONT_FRAGMENT, IPV4_HEADER, IPV4_SOURCE, writeIpv4 } from '../../wire/ipv4.js'
 import { IPV6_HEADER, IPV6_SOURCE, writeIpv6 } from '../../wire/ipv6.js'
-import { sealTcp } from '../../wire/tcp.js'
+import { openTcp, sealTcp, TCP_CHECKSUM } from '../../wire/tcp.js'
 import type { IpLayer } from '../tcp-contract.js'
 
 /** Bytes of the IP header in front of a segment to or from this address. */
@@ -35,11 +35,26 @@ export function commitSegment(
       ip.identification(),
       IPV4_DONT_FRAGMENT,
     )
-    sealTcp(bytes, at + IPV4_SOURCE, 4, at + IPV4_HEADER, length)
+    checksum(batch, ip, at, IPV4_SOURCE, 4, IPV4_HEADER, length)
     batch.commit(total)
   } else {
     writeIpv6(bytes, at, local, remote, PROTOCOL_TCP, length)
-    sealTcp(bytes, at + IPV6_SOURCE, 16, at + IPV6_HEADER, length)
+    checksum(batch, ip, at, IPV6_SOURCE, 16, IPV6_HEADER, length)
     batch.commit(IPV6_HEADER + length)
   }
+}
+
+function checksum(
+  batch: PacketBatch,
+  ip: IpLayer,
+  at: number,
+  addresses: number,
+  size: number,
+  header: number,
+  length: number,
+): void {
+  const { bytes, count } = batch
+  if (ip.checksums?.leave(count, header, header + TCP_CHECKSUM, header + length) === true) {
+    openTcp(bytes, at + addresses, size, at + header, length)
+  } else sealTcp(bytes, at + addresses, size, at + header, length)
 }

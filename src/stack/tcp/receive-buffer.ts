@@ -14,6 +14,7 @@ const GAP_CHUNK = 16_384
 
 export class ReceiveBuffer {
   #account: SharedMemory
+  readonly #allocate: (size: number) => Bytes
   #chunks: Bytes[] = []
   /** Read position in the first chunk. */
   #head = 0
@@ -31,8 +32,13 @@ export class ReceiveBuffer {
     return this.#capacity
   }
 
-  constructor(account: SharedMemory) {
+  /** `allocate` makes memory that need not be zeroed: only what was placed is ever read. */
+  constructor(
+    account: SharedMemory,
+    allocate: (size: number) => Bytes = (size) => new Uint8Array(size),
+  ) {
     this.#account = account
+    this.#allocate = allocate
   }
 
   /** Bytes of memory that `length` bytes at `offset` (as for `place`) need beyond what is held. */
@@ -116,7 +122,7 @@ export class ReceiveBuffer {
   }
 
   #join(size: number): Bytes {
-    const out = new Uint8Array(size)
+    const out = this.#allocate(size)
     let to = 0
     let from = this.#head
     for (let i = 0; to < size; i++) {
@@ -157,7 +163,7 @@ export class ReceiveBuffer {
         RECEIVE_CHUNK,
         this.#account.pressed ? missing : Math.max(missing, more),
       )
-      this.#chunks.push(new Uint8Array(size))
+      this.#chunks.push(this.#allocate(size))
       this.#capacity += size
       this.#account.held += size
     }
