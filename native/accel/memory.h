@@ -13,5 +13,10 @@ namespace pvpn {
 napi_value releaseMemory(napi_env env, napi_callback_info info);
 /** releasePages(bytes): the whole pages inside go back to the kernel and read as zeros from then on. */
 napi_value releasePages(napi_env env, napi_callback_info info);
+/**
+ * keepMemory(most) -> true when malloc does so: up to `most` bytes that were freed stay with the process, to be
+ * taken again without the kernel's help, until `releaseMemory`.
+ */
+napi_value keepMemory(napi_env env, napi_callback_info info);
 
 }  // namespace pvpn

@@ -25,6 +25,7 @@ constexpr Export kAlways[] = {
     {"checksumComplete", pvpn::checksumComplete},
     {"noCoreFiles", pvpn::noCoreFiles},
     {"releaseMemory", pvpn::releaseMemory},
+    {"keepMemory", pvpn::keepMemory},
     {"releasePages", pvpn::releasePages},
     {"socketOwner", pvpn::socketOwner},
     {"peerCredentials", pvpn::peerCredentials},

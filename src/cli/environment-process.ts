@@ -6,7 +6,7 @@ import type { Logger } from '../core/log.js'
 import type { ManagedEnvironment } from '../core/managed-environment.js'
 import { CarryPort } from '../environment/carry-port.js'
 import { systemClock } from '../io/clock.js'
-import { IdleMemory } from '../io/idle-memory.js'
+import { IdleMemory, keepFreedMemory } from '../io/idle-memory.js'
 import { createLogger } from '../io/logger.js'
 import { processFigures } from '../io/process-figures.js'
 import { systemRandom } from '../io/random.js'
@@ -31,6 +31,7 @@ class EnvironmentProcess {
   readonly #memory = new IdleMemory()
 
   listen(): void {
+    keepFreedMemory()
     process.on('message', (message, socket) => this.#receive(message as ToEnvironment, socket))
     process.once('disconnect', () => process.exit(0))
     // These reach the whole process group of a terminal; the gateway says what is to be done.

@@ -8,6 +8,7 @@ import { getHeapStatistics } from 'node:v8'
 import type { Bytes, Millis } from '../core/types.js'
 import { accel } from '../native/accel.js'
 import {
+  FREED_MEMORY_KEPT,
   RELEASE_AFTER,
   RELEASE_HEAP_MOST,
   RELEASE_INTERVAL,
@@ -31,6 +32,15 @@ const scratch = new Set<Bytes>()
 /** From now on the buffer's pages may go, and it may read as zeros, whenever the process is idle. */
 export function addScratch(bytes: Bytes): void {
   scratch.add(bytes)
+}
+
+/**
+ * Keeps what a load frees at hand until the process is idle: a buffer of received data is freed with the
+ * next collection of garbage, and a page that goes back to the kernel each time costs more than what was
+ * received into it. For who has an `IdleMemory`. False: it can't be done here.
+ */
+export function keepFreedMemory(): boolean {
+  return accel()?.memory?.keepMemory?.(FREED_MEMORY_KEPT) ?? false
 }
 
 export class IdleMemory {

@@ -78,3 +78,6 @@ export const PROGRAM_OUTPUT = 8_192
 export const PROGRAM_SLOTS = 64
 /** Milliseconds until a program that was told to end is killed. */
 export const PROGRAM_END = 3_000
+
+/** Bytes that a process which moves data keeps of what it freed, until it is idle. */
+export const FREED_MEMORY_KEPT = 67_108_864

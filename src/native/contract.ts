@@ -224,6 +224,11 @@ export interface AccelMemory {
    * else runs. False: this Node can't be asked to collect.
    */
   releaseMemory(): boolean
+  /**
+   * Of memory that is freed up to `most` bytes stay with the process until `releaseMemory`. False: this C
+   * library can't be asked to. Undefined: an addon of an older build.
+   */
+  keepMemory?(most: number): boolean
   /** The whole pages inside go, and read as zeros from then on. */
   releasePages(bytes: Bytes): void
 }

@@ -150,3 +150,33 @@ t.test('handles that nobody closed are collected', { skip: skip || keepsMemory }
   t.equal(stdout.trim(), 'true')
   t.end()
 })
+
+t.test('freed memory is kept on request, and given back', { skip }, (t) => {
+  // Pages that come from the kernel while 16 MiB are taken and freed again and again.
+  const churn = (keep: boolean) => `import { accel } from ${JSON.stringify(MODULE)}
+    const memory = accel().memory
+    const kept = ${keep} && memory.keepMemory(67_108_864)
+    const round = () => {
+      for (let i = 0; i < 64; i++) Buffer.allocUnsafeSlow(262_144).fill(1)
+      gc()
+    }
+    round()
+    const before = process.resourceUsage().minorPageFault
+    for (let i = 0; i < 20; i++) round()
+    const faults = process.resourceUsage().minorPageFault - before
+    const held = process.memoryUsage.rss()
+    memory.releaseMemory()
+    console.log(JSON.stringify({ kept, faults, given: held - process.memoryUsage.rss() }))`
+  const [kept, plain] = [true, false].map((keep) => {
+    const { stdout } = spawnSync(
+      process.execPath,
+      ['--expose-gc', '--input-type=module', '-e', churn(keep)],
+      { encoding: 'utf8', timeout: 60_000 },
+    )
+    return JSON.parse(stdout)
+  })
+  if (!kept.kept) t.comment('this C library keeps nothing on request')
+  else t.ok(kept.faults < plain.faults / 2, `${kept.faults} faults instead of ${plain.faults}`)
+  if (kept.kept) t.ok(kept.given > 4_000_000, `${kept.given} bytes were given back`)
+  t.end()
+})

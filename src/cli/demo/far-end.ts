@@ -6,8 +6,8 @@ import { systemClock } from '../../io/clock.js'
 import { systemRandom } from '../../io/random.js'
 import { openUdp } from '../../io/udp-socket.js'
 import type { Stack } from '../../stack/contract.js'
-import { systemStack } from '../compose-stack.js'
 import { createWireguard } from '../../tunnel/wireguard/tunnel.js'
+import { systemStack } from '../compose-stack.js'
 
 export interface FarEndOptions {
   readonly privateKey: Uint8Array
