@@ -9,6 +9,7 @@
 #include "host.h"
 #include "memory.h"
 #include "owner.h"
+#include "streams.h"
 #include "tun.h"
 #include "udp.h"
 
@@ -50,6 +51,21 @@ constexpr Export kDescriptors[] = {
     {"channelSend", pvpn::channelSend},
     {"channelClose", pvpn::channelClose},
     {"descriptorClose", pvpn::descriptorClose},
+    {"hubOpen", pvpn::hubOpen},
+    {"hubClose", pvpn::hubClose},
+    {"hubListen", pvpn::hubListen},
+    {"hubListenUnix", pvpn::hubListenUnix},
+    {"hubWait", pvpn::hubWait},
+    {"hubAccept", pvpn::hubAccept},
+    {"hubName", pvpn::hubName},
+    {"hubRead", pvpn::hubRead},
+    {"hubWrite", pvpn::hubWrite},
+    {"hubError", pvpn::hubError},
+    {"hubRearm", pvpn::hubRearm},
+    {"hubShutdown", pvpn::hubShutdown},
+    {"hubDrop", pvpn::hubDrop},
+    {"hubTake", pvpn::hubTake},
+    {"hubDescriptor", pvpn::hubDescriptor},
 };
 
 template <size_t N>

@@ -8,6 +8,7 @@ import type { Logger } from '../core/log.js'
 import type { ManagedEnvironment } from '../core/managed-environment.js'
 import type { DatagramPort } from '../core/stream.js'
 import type { Bytes, Endpoint, Target } from '../core/types.js'
+import { HostSocket } from '../io/host-socket.js'
 import { type BoundListener, listenStream } from '../io/listen.js'
 import { Relay } from '../io/relay.js'
 import { joinBytes } from '../tunnel/proxy/handshake.js'
@@ -97,7 +98,7 @@ export class CarryPort {
         const stream = await environment.dial(target, { signal: gone.signal })
         socket.removeListener('close', leave)
         socket.write(encodeSocks5Reply(0))
-        new Relay(socket, stream, { head: rest })
+        new Relay(new HostSocket(socket), stream, { head: rest })
         break
       }
       case COMMAND_UDP_ASSOCIATE: {

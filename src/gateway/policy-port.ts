@@ -130,8 +130,8 @@ export class PolicyPort implements Policy {
     connection: async (client, { kind, target }) => {
       const wanted = kind === 'resolve' ? { host: target.host, port: 0 } : target
       const { environment, ...decided } = await this.#decide(client, wanted)
-      const { socket, session } = client
-      return (head) =>
+      const { session } = client
+      return (socket, head) =>
         this.#enter(environment, session, socket, { asked: target, ...decided }, head)
     },
     datagram: async (client, target) => {

@@ -26,6 +26,15 @@ export const LISTEN_BACKLOG = 1024
 /** Bytes read from a host's socket ahead of its consumer; then the kernel's window closes. */
 export const READ_AHEAD = 65_536
 
+/** What happened on programs' connections that one wake-up of the addon hands on; the rest comes with the next. */
+export const HUB_EVENTS = 256
+/** Clients that one wake-up accepts on one listener; the others wait in the kernel. */
+export const HUB_ACCEPTS = 64
+/** Bytes read from one program before others get their turn. */
+export const HUB_READ = 65_536
+/** Bytes of one read below which they are copied into memory of their own: little data must not keep much alive. */
+export const HUB_COPY = 16_384
+
 /** Datagrams of ports handled one by one that leave by one system call; a full batch leaves at once, and what the kernel has no room for is lost. */
 export const DATAGRAM_SEND_SLOTS = 64
 /** The same, in bytes. */

@@ -4,7 +4,13 @@ import { connect, createServer, type Server, type Socket } from 'node:net'
 import { PvpnError } from '../core/errors.js'
 import { formatListenAddress, plainAddress } from '../core/listen-address.js'
 import type { ListenAddress } from '../core/options.js'
+import { accel } from '../native/accel.js'
+import type { AccelStreams } from '../native/contract.js'
+import { HostSocket } from './host-socket.js'
+import { HubListener, hubOf } from './hub-listener.js'
+import type { LeanSocket } from './lean-socket.js'
 import { LISTEN_BACKLOG, READ_AHEAD } from './limits.js'
+import { ownerAlone } from './owner-alone.js'
 import { fromSystemError } from './system-error.js'
 
 export interface BoundListener {
@@ -27,27 +33,47 @@ export async function listenStream(
     { allowHalfOpen: true, pauseOnConnect: true, noDelay: true, highWaterMark: READ_AHEAD },
     onSocket,
   )
+  await bound(listen, () => bind(server, listen))
+  // A failed accept (out of descriptors) is retried by the next one; the listener stays.
+  server.on('error', () => {})
+  const own = server.address()
+  const address: ListenAddress =
+    listen.kind === 'tcp' && own !== null && typeof own === 'object'
+      ? { kind: 'tcp', address: plainAddress(own.address), port: own.port }
+      : listen
+  return { address, close: () => server.close() }
+}
+
+/**
+ * The same with connections as `LeanSocket`, by the addon where there is one; `native` null: the plain
+ * twin. For connections that stay in this process.
+ */
+export async function listenLean(
+  listen: ListenAddress,
+  onSocket: (socket: LeanSocket) => void,
+  native: AccelStreams | null = accel()?.streams ?? null,
+): Promise<BoundListener> {
+  if (native === null) return listenStream(listen, (socket) => onSocket(new HostSocket(socket)))
+  const listener = new HubListener(hubOf(native), onSocket)
+  const address = await bound(listen, async () => listener.open(listen))
+  return { address, close: () => listener.close() }
+}
+
+/** What `bind` gives; where a Unix socket that nobody answers on stands in its way, that one is removed. */
+async function bound<T>(listen: ListenAddress, bind: () => Promise<T>): Promise<T> {
   try {
-    await bind(server, listen)
+    return await bind()
   } catch (error) {
     if (listen.kind !== 'unix' || !(await isStale(listen.path, error))) {
       throw listenError(listen, error)
     }
     unlinkSync(listen.path)
     try {
-      await bind(server, listen)
+      return await bind()
     } catch (again) {
       throw listenError(listen, again)
     }
   }
-  // A failed accept (out of descriptors) is retried by the next one; the listener stays.
-  server.on('error', () => {})
-  const bound = server.address()
-  const address: ListenAddress =
-    listen.kind === 'tcp' && bound !== null && typeof bound === 'object'
-      ? { kind: 'tcp', address: plainAddress(bound.address), port: bound.port }
-      : listen
-  return { address, close: () => server.close() }
 }
 
 function bind(server: Server, listen: ListenAddress): Promise<void> {
@@ -66,14 +92,10 @@ function bind(server: Server, listen: ListenAddress): Promise<void> {
       server.listen({ host: listen.address, port: listen.port, backlog: LISTEN_BACKLOG })
       return
     }
-    // Bound within this call, so that nobody can connect before the mode is right.
-    const mask = process.umask(0o177)
-    try {
+    ownerAlone(() => {
       server.listen({ path: listen.path, backlog: LISTEN_BACKLOG })
       if (server.listening) chmodSync(listen.path, 0o600)
-    } finally {
-      process.umask(mask)
-    }
+    })
   })
 }
 

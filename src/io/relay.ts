@@ -3,12 +3,10 @@
  * pass through both ways, and a side that does not read holds the other back. This is the fast path
  * of the listeners: one write per wake-up, and nothing is allocated per chunk.
  */
-import type { Socket } from 'node:net'
 import type { PvpnError } from '../core/errors.js'
 import type { ByteStream } from '../core/stream.js'
 import type { Bytes } from '../core/types.js'
-import { resetSocket } from './socket-reset.js'
-import { onTrueEnd } from './true-end.js'
+import type { LeanSocket } from './lean-socket.js'
 
 export interface RelayOptions {
   /** Bytes that were read from the socket before; they go first. */
@@ -24,7 +22,7 @@ export class Relay {
   bytesUp = 0
   /** Bytes that the socket has taken from the stream. */
   bytesDown = 0
-  readonly #socket: Socket
+  readonly #socket: LeanSocket
   readonly #stream: ByteStream
   readonly #onDone: ((error?: PvpnError) => void) | undefined
   /** What the stream has not taken yet; the socket is paused while there is something. */
@@ -36,8 +34,8 @@ export class Relay {
   #blocked = false
   #done = false
 
-  /** The socket must have `allowHalfOpen` set; relay and stream own each other from here on. */
-  constructor(socket: Socket, stream: ByteStream, options: RelayOptions = {}) {
+  /** Relay, socket and stream own each other from here on. */
+  constructor(socket: LeanSocket, stream: ByteStream, options: RelayOptions = {}) {
     this.#socket = socket
     this.#stream = stream
     this.#onDone = options.onDone
@@ -47,17 +45,17 @@ export class Relay {
     stream.onClose = (error) => this.#closed(error)
     if (options.head !== undefined && options.head.length > 0) this.#up(options.head)
     if (options.ended === true) this.#endUp()
-    if (socket.destroyed) {
+    if (socket.closed) {
       this.abort()
       return
     }
-    socket.on('data', (chunk: Bytes) => this.#up(chunk))
-    onTrueEnd(socket, () => this.#endUp())
-    socket.on('drain', () => {
+    socket.onData = (chunk) => this.#up(chunk)
+    socket.onEnd = () => this.#endUp()
+    socket.onDrain = () => {
       this.#blocked = false
       this.#down()
-    })
-    socket.on('close', (failed) => this.#socketGone(failed))
+    }
+    socket.onClose = (failed) => this.#socketGone(failed)
     if (this.#waiting === undefined) socket.resume()
     else socket.pause()
     this.#down()
@@ -66,7 +64,7 @@ export class Relay {
   /** Resets both sides. */
   abort(): void {
     this.#stream.abort()
-    resetSocket(this.#socket)
+    this.#socket.reset()
     this.#finish()
   }
 
@@ -111,7 +109,7 @@ export class Relay {
     this.#blocked = false
     this.#down()
     if (error !== undefined || !this.#streamEnded) {
-      resetSocket(this.#socket)
+      this.#socket.reset()
       this.#finish(error)
     } else if (this.#socketClosed) {
       this.#finish()

@@ -4,7 +4,6 @@
  * What cannot be found is undefined, never guessed.
  */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
-import type { Socket } from 'node:net'
 import { parseIp } from '../core/ip.js'
 import type { Bytes, Endpoint } from '../core/types.js'
 import { accel } from '../native/accel.js'
@@ -41,10 +40,20 @@ export function socketIdentity(local: Endpoint, remote: Endpoint): SocketIdentit
     : inTable('/proc/net/tcp6', wanted)
 }
 
+/** A socket of Node, or a LeanSocket. */
+export interface AcceptedSocket {
+  readonly remoteAddress?: string | undefined
+  readonly remotePort?: number | undefined
+  readonly localAddress?: string | undefined
+  readonly localPort?: number | undefined
+  readonly descriptor?: number
+}
+
 /** Who connected to our Unix socket; undefined without the addon. */
-export function unixPeer(socket: Socket): PeerProcess | undefined {
+export function unixPeer(socket: AcceptedSocket): PeerProcess | undefined {
   const owner = accel()?.owner
-  const fd = (socket as unknown as { _handle?: { fd?: number } })._handle?.fd ?? -1
+  const { _handle: handle } = socket as { _handle?: { fd?: number } }
+  const fd = socket.descriptor ?? handle?.fd ?? -1
   const out = new Float64Array(3)
   if (owner === undefined || fd < 0 || owner.peerCredentials(fd, out) !== 0) return undefined
   const [pid = 0, uid = 0, gid = 0] = out

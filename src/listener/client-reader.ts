@@ -6,7 +6,7 @@
 import type { Socket } from 'node:net'
 import { PvpnError } from '../core/errors.js'
 import type { Bytes } from '../core/types.js'
-import { stopReading } from '../io/socket-reading.js'
+import { ignore, type LeanSocket } from '../io/lean-socket.js'
 import type { Parsed } from '../wire/parsed.js'
 import { MAX_PIPELINED_BYTES } from './limits.js'
 
@@ -17,22 +17,22 @@ export class ClientReader {
   readonly signal: AbortSignal
   /** The client has ended its direction. */
   ended: boolean
-  readonly #socket: Socket
+  readonly #socket: LeanSocket
   readonly #gone = new AbortController()
   #bytes: Bytes
   #wake: (() => void) | undefined
 
-  constructor(socket: Socket, head?: Bytes) {
+  constructor(socket: LeanSocket, head?: Bytes) {
     this.#socket = socket
     // Another reader may have seen it.
-    this.ended = socket.readableEnded
+    this.ended = socket.ended
     this.#bytes = head ?? NOTHING
     this.signal = this.#gone.signal
-    socket.on('data', this.#onData)
-    socket.on('end', this.#onEnd)
-    socket.on('close', this.#onClose)
+    socket.onData = this.#onData
+    socket.onEnd = this.#onEnd
+    socket.onClose = this.#onClose
     this.#flow()
-    if (socket.destroyed) this.#onClose()
+    if (socket.closed) this.#onClose()
   }
 
   /**
@@ -58,22 +58,19 @@ export class ClientReader {
   }
 
   /**
-   * For handing the connection to another process: everything that was read and not used. What comes
+   * For handing the connection's socket to another process: everything that was read and not used. What comes
    * from here on stays in the kernel.
    */
-  take(): Bytes {
-    this.#socket.pause()
-    // Its bytes come by `onData`.
-    this.#socket.read()
-    stopReading(this.#socket)
-    return this.release()
+  take(): { readonly node: Socket; readonly bytes: Bytes } {
+    const node = this.#socket.give()
+    return { node, bytes: this.release() }
   }
 
   /** Stops reading and gives the unused bytes away; the socket is paused. */
   release(): Bytes {
-    this.#socket.removeListener('data', this.#onData)
-    this.#socket.removeListener('end', this.#onEnd)
-    this.#socket.removeListener('close', this.#onClose)
+    this.#socket.onData = ignore
+    this.#socket.onEnd = ignore
+    this.#socket.onClose = ignore
     this.#socket.pause()
     const bytes = this.#bytes
     this.#bytes = NOTHING

@@ -6,7 +6,7 @@ import type { PvpnError } from '../core/errors.js'
 import { formatHostPort } from '../core/ip.js'
 import { plainAddress } from '../core/listen-address.js'
 import type { Bytes, Endpoint, Millis, Target } from '../core/types.js'
-import { resetSocket } from '../io/socket-reset.js'
+import { ignore, type LeanSocket } from '../io/lean-socket.js'
 import type { ClientReader } from './client-reader.js'
 import type { ListenerTimeouts } from './limits.js'
 
@@ -17,7 +17,7 @@ export interface ConnectionInfo {
   readonly id: number
   readonly client: Endpoint
   /** For who is at its other end. */
-  readonly socket: Socket
+  readonly socket: LeanSocket
   readonly user: string | undefined
   /** Undefined before the first byte. */
   readonly protocol: ProxyProtocol | undefined
@@ -31,7 +31,7 @@ export interface ConnectionInfo {
 
 export class Connection implements ConnectionInfo {
   readonly id: number
-  readonly socket: Socket
+  socket: LeanSocket
   readonly listener: string
   readonly client: Endpoint
   readonly since: Millis
@@ -49,10 +49,10 @@ export class Connection implements ConnectionInfo {
   idle = true
   /** Looked at once a second: past it, `onDeadline` is called. Infinity while nothing is awaited of the client. */
   deadline: Millis
-  onDeadline: (now: Millis) => void = () => resetSocket(this.socket)
+  onDeadline: (now: Millis) => void = () => this.socket.reset()
 
   constructor(
-    socket: Socket,
+    socket: LeanSocket,
     id: number,
     listener: string,
     timeouts: ListenerTimeouts,
@@ -76,6 +76,13 @@ export class Connection implements ConnectionInfo {
 
   get bytesToClient(): number {
     return this.socket.bytesWritten
+  }
+
+  /** The connection as a socket of Node. What is used of `socket` meanwhile must not read it. */
+  promote(): Socket {
+    const { node, lean } = this.socket.promote()
+    this.socket = lean
+    return node
   }
 
   get session(): Session {
@@ -103,14 +110,13 @@ export class Connection implements ConnectionInfo {
     const { socket } = this
     reader?.release()
     this.idle = false
-    if (socket.destroyed) return
+    if (socket.closed) return
     this.deadline = now + this.timeouts.linger
-    this.onDeadline = () => resetSocket(socket)
+    this.onDeadline = () => socket.reset()
+    socket.onData = ignore
+    socket.onEnd = ignore
     if (lastWord === undefined) socket.end()
-    else socket.end(lastWord)
-    socket.on('data', ignore)
+    else socket.end(typeof lastWord === 'string' ? Buffer.from(lastWord) : lastWord)
     socket.resume()
   }
 }
-
-function ignore(): void {}

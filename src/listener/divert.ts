@@ -7,6 +7,7 @@ import type { Socket } from 'node:net'
 import type { Session } from '../core/environment.js'
 import { PvpnError, toPvpnError } from '../core/errors.js'
 import type { Bytes, Target } from '../core/types.js'
+import type { LeanSocket } from '../io/lean-socket.js'
 import { fieldValues } from '../wire/http-fields.js'
 import { parseAbsoluteTarget, parseAuthority } from '../wire/http-target.js'
 import type { Parsed } from '../wire/parsed.js'
@@ -25,7 +26,7 @@ export interface Diverted {
 }
 
 export interface DivertedClient {
-  readonly socket: Socket
+  readonly socket: LeanSocket
   readonly session: Session
   /** Aborted when the client has gone. */
   readonly signal: AbortSignal
@@ -43,7 +44,10 @@ export interface Divert {
    * Resolves with what takes the socket over, together with the bytes that were read of the request
    * and behind it.
    */
-  connection(client: DivertedClient, request: Diverted): Promise<(head: Bytes) => void>
+  connection(
+    client: DivertedClient,
+    request: Diverted,
+  ): Promise<(socket: Socket, head: Bytes) => void>
   /** Where datagrams of this client for this target go. */
   datagram(client: DivertedClient, target: Target): Promise<DatagramDecision>
   /** A connection on which that environment serves a SOCKS5 request of this client, past negotiation. */
@@ -66,9 +70,9 @@ export async function handOver(
   const take = await divert.connection({ socket, session, signal }, request)
   if (signal.aborted) throw new PvpnError('ERR_ABORTED', 'the client has gone')
   connection.deadline = Number.POSITIVE_INFINITY
-  const behind = reader.take()
+  const { node, bytes: behind } = reader.take()
   connection.handed = true
-  take(bytes.length === 0 ? behind : Buffer.concat([bytes, behind]))
+  take(node, bytes.length === 0 ? behind : Buffer.concat([bytes, behind]))
 }
 
 /**
@@ -91,7 +95,7 @@ export async function divertHttp(
   try {
     head = await reader.parse((bytes) => parseHttpHead(bytes, MAX_HTTP_HEAD))
   } catch {
-    return connection.socket.writableEnded
+    return connection.socket.ending
   }
   const target = targetOf(head)
   if (target === undefined || !admits(context, connection, head)) return false

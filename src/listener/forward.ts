@@ -1,5 +1,4 @@
 /** A port forward: a fixed port on the host that leads to one target inside. */
-import type { Socket } from 'node:net'
 import type { Environment } from '../core/environment.js'
 import { PvpnError, toPvpnError } from '../core/errors.js'
 import type { Outcome } from '../core/figures.js'
@@ -8,9 +7,9 @@ import type { Logger } from '../core/log.js'
 import type { ForwardOptions } from '../core/options.js'
 import type { Lifecycle } from '../core/types.js'
 import { bindHostUdp } from '../io/host-datagram.js'
-import { listenStream } from '../io/listen.js'
+import type { LeanSocket } from '../io/lean-socket.js'
+import { listenLean } from '../io/listen.js'
 import { Relay } from '../io/relay.js'
-import { resetSocket } from '../io/socket-reset.js'
 import { ClientReader } from './client-reader.js'
 import { MAX_FORWARD_CONNECTIONS } from './limits.js'
 import { targetText } from './listener-context.js'
@@ -49,7 +48,7 @@ function checkListen(options: ForwardListenerOptions): void {
 class TcpForward implements ForwardListener {
   addresses: readonly string[] = []
   readonly #options: ForwardListenerOptions
-  readonly #sockets = new Set<Socket>()
+  readonly #sockets = new Set<LeanSocket>()
   #close: () => void = () => {}
 
   constructor(options: ForwardListenerOptions) {
@@ -62,7 +61,7 @@ class TcpForward implements ForwardListener {
 
   async start(): Promise<void> {
     checkListen(this.#options)
-    const bound = await listenStream(this.#options.forward.listen, (socket) => {
+    const bound = await listenLean(this.#options.forward.listen, (socket) => {
       void this.#serve(socket)
     })
     this.addresses = [formatListenAddress(bound.address)]
@@ -72,17 +71,16 @@ class TcpForward implements ForwardListener {
   async stop(): Promise<void> {
     this.#close()
     this.addresses = []
-    for (const socket of this.#sockets) resetSocket(socket)
+    for (const socket of this.#sockets) socket.reset()
   }
 
-  async #serve(socket: Socket): Promise<void> {
-    socket.on('error', () => {})
+  async #serve(socket: LeanSocket): Promise<void> {
     if (this.#sockets.size >= MAX_FORWARD_CONNECTIONS) {
-      resetSocket(socket)
+      socket.reset()
       return
     }
     this.#sockets.add(socket)
-    socket.on('close', () => this.#sockets.delete(socket))
+    socket.onGone = () => this.#sockets.delete(socket)
     const { forward, environment, logger, onOutcome } = this.#options
     const reader = new ClientReader(socket)
     try {
@@ -93,7 +91,7 @@ class TcpForward implements ForwardListener {
       const error = toPvpnError(thrown)
       onOutcome?.(error.code)
       logger.debug({ target: targetText(forward.to), code: error.code }, error.message)
-      resetSocket(socket)
+      socket.reset()
     }
   }
 }

@@ -1,7 +1,7 @@
 /** One client's HTTP connection: its requests are answered one after another, in their order. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Millis } from '../core/types.js'
-import { resetSocket } from '../io/socket-reset.js'
 import type { Connection } from './connection.js'
 import {
   admissionProblem,
@@ -24,6 +24,7 @@ interface Exchange {
 export class HttpClient {
   readonly connection: Connection
   readonly #context: ListenerContext
+  readonly #socket: Socket
   readonly #queue: Exchange[] = []
   readonly #upstream = new Upstream()
   #current: Exchange | undefined
@@ -32,15 +33,17 @@ export class HttpClient {
   #idleSince: Millis
   #bytesWhenIdle = 0
 
-  constructor(context: ListenerContext, connection: Connection) {
+  /** `socket` is the connection's, as node:http wants it. */
+  constructor(context: ListenerContext, connection: Connection, socket: Socket) {
     this.#context = context
     this.connection = connection
+    this.#socket = socket
     this.#idleSince = context.now()
     connection.onDeadline = (now) => this.#late(now)
-    connection.socket.on('close', () => this.#upstream.close())
-    connection.socket.on('end', () => this.#halfClosed())
+    socket.on('close', () => this.#upstream.close())
+    socket.on('end', () => this.#halfClosed())
     // Node would close with the client's body unread, and the reset that follows could overtake the answer.
-    connection.socket.destroySoon = () => this.#linger()
+    socket.destroySoon = () => this.#linger()
   }
 
   /** An answer is being made or sent. */
@@ -71,7 +74,7 @@ export class HttpClient {
     this.#queue.length = 0
     if (response === undefined) return true
     if (response.headersSent) return false
-    response.detachSocket(this.connection.socket)
+    response.detachSocket(this.#socket)
     response.emit('close')
     return true
   }
@@ -84,7 +87,7 @@ export class HttpClient {
     }
     this.#received = true
     if (this.#detached || this.#queue.length >= MAX_PIPELINED_REQUESTS) {
-      resetSocket(this.connection.socket)
+      this.connection.socket.reset()
       return
     }
     this.connection.idle = false
@@ -98,7 +101,7 @@ export class HttpClient {
       this.#current = this.#queue.shift()
       if (this.#current === undefined) break
       await this.#exchange(this.#current)
-      if (this.connection.socket.destroyed) return
+      if (this.connection.socket.closed) return
     }
     if (this.#detached) return
     const now = this.#context.now()
@@ -151,7 +154,7 @@ export class HttpClient {
     let written = connection.socket.bytesWritten
     connection.deadline = this.#context.now() + connection.timeouts.halfClosed
     connection.onDeadline = (now) => {
-      if (connection.socket.bytesWritten === written) resetSocket(connection.socket)
+      if (connection.socket.bytesWritten === written) connection.socket.reset()
       written = connection.socket.bytesWritten
       connection.deadline = now + connection.timeouts.halfClosed
     }
@@ -175,6 +178,6 @@ export class HttpClient {
     this.#detached = true
     connection.socket.end()
     connection.deadline = this.#context.now() + connection.timeouts.linger
-    connection.onDeadline = () => resetSocket(connection.socket)
+    connection.onDeadline = () => connection.socket.reset()
   }
 }

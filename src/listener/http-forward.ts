@@ -55,7 +55,7 @@ export async function forward(
       if (!repeatable) {
         // The server closed the kept connection as the request was on its way: the client sees
         // what it would see without us, and knows itself whether to send it again.
-        resetSocket(connection.socket)
+        connection.socket.reset()
         return
       }
     }

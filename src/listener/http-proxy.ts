@@ -20,6 +20,8 @@ import { headWithoutUpgrade, isUpgradable, upgrade } from './http-upgrade.js'
 import { MAX_HTTP_HEAD } from './limits.js'
 import { join, type ListenerContext } from './listener-context.js'
 
+const ESTABLISHED = Buffer.from('HTTP/1.1 200 Connection established\r\n\r\n')
+
 export class HttpProxy {
   readonly #context: ListenerContext
   readonly #server: Server
@@ -58,8 +60,9 @@ export class HttpProxy {
       return
     }
     const head = reader.release()
-    const { socket } = connection
-    this.#clients.set(socket, new HttpClient(this.#context, connection))
+    if (connection.socket.closed) return
+    const socket = connection.promote()
+    this.#clients.set(socket, new HttpClient(this.#context, connection, socket))
     if (head.length > 0) socket.unshift(head)
     this.#server.emit('connection', socket)
     socket.resume()
@@ -80,7 +83,7 @@ export class HttpProxy {
       if (problem === undefined && !isRefusal(target)) {
         const where = 'target' in target ? target.target : target
         await context.route(connection, where, reader.signal)
-        resetSocket(connection.socket)
+        connection.socket.reset()
         return
       }
       refusal = problem ?? (target as HttpRefusal)
@@ -111,7 +114,7 @@ export class HttpProxy {
     }
     try {
       const stream = await context.dial(connection, target, reader.signal)
-      connection.socket.write('HTTP/1.1 200 Connection established\r\n\r\n')
+      connection.socket.write(ESTABLISHED)
       join(connection, reader, stream)
     } catch (thrown) {
       this.#refuse(connection, refusalOf(thrown), request, reader)

@@ -1,6 +1,5 @@
 /** Upgrade through the proxy (RFC 9110 section 7.8): WebSocket, and whatever else two ends agree on. */
 import { type IncomingMessage, ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
 import { PvpnError } from '../core/errors.js'
 import { StreamDuplex } from '../io/stream-duplex.js'
 import { endToEndFields, fieldTokens, fieldValues } from '../wire/http-fields.js'
@@ -70,9 +69,9 @@ export async function upgrade(
     out.on('response', (answer) => {
       // Declined: an ordinary answer, and the connection ends with it.
       try {
-        const response = answerOn(connection.socket, request)
+        const response = answerOn(request)
         response.on('finish', () => {
-          response.detachSocket(connection.socket)
+          response.detachSocket(request.socket)
           connection.refuse(undefined, context.now(), reader)
           resolve()
         })
@@ -87,10 +86,10 @@ export async function upgrade(
   })
 }
 
-function answerOn(socket: Socket, request: IncomingMessage): ServerResponse {
+function answerOn(request: IncomingMessage): ServerResponse {
   const response = new ServerResponse(request)
   response.shouldKeepAlive = false
-  response.assignSocket(socket)
+  response.assignSocket(request.socket)
   return response
 }
 

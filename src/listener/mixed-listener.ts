@@ -7,8 +7,9 @@ import { formatListenAddress, listenProblem } from '../core/listen-address.js'
 import type { Logger } from '../core/log.js'
 import type { ListenAddress, ProxyUser } from '../core/options.js'
 import type { Bytes, Millis, Target } from '../core/types.js'
-import { type BoundListener, listenStream } from '../io/listen.js'
-import { resetSocket } from '../io/socket-reset.js'
+import { HostSocket } from '../io/host-socket.js'
+import type { LeanSocket } from '../io/lean-socket.js'
+import { type BoundListener, listenLean, listenStream } from '../io/listen.js'
 import type { Parsed } from '../wire/parsed.js'
 import { SOCKS4_VERSION } from '../wire/socks4.js'
 import { SOCKS5_VERSION } from '../wire/socks5.js'
@@ -97,7 +98,7 @@ class MixedPort implements MixedListener {
   readonly #timeouts: ListenerTimeouts
   readonly #context: RoutedContext
   readonly #http: HttpProxy
-  readonly #connections = new Map<Socket, Connection>()
+  readonly #connections = new Set<Connection>()
   #listener: BoundListener | undefined
   #sweeper: NodeJS.Timeout | undefined
   #nextId = 1
@@ -125,7 +126,7 @@ class MixedPort implements MixedListener {
   get counters(): ListenerCounters {
     let bytesFromClients = this.#fromClients
     let bytesToClients = this.#toClients
-    for (const connection of this.#connections.values()) {
+    for (const connection of this.#connections) {
       bytesFromClients += connection.bytesFromClient
       bytesToClients += connection.bytesToClient
     }
@@ -133,7 +134,7 @@ class MixedPort implements MixedListener {
   }
 
   connections(): Iterable<ConnectionInfo> {
-    return this.#connections.values()
+    return this.#connections
   }
 
   async start(): Promise<void> {
@@ -144,15 +145,20 @@ class MixedPort implements MixedListener {
       allowUnauthenticated: allowUnauthenticated ?? false,
     })
     if (problem !== undefined) throw new PvpnError('ERR_CONFIG', problem)
-    this.#listener = await listenStream(listen, (socket) => {
-      if (this.#options.onAccept?.(socket) !== true) this.accept(socket)
-    })
+    const { onAccept, divert } = this.#options
+    // What may be given to another process has to be a socket of Node.
+    this.#listener =
+      onAccept === undefined && divert === undefined
+        ? await listenLean(listen, (socket) => this.#accept(socket, {}))
+        : await listenStream(listen, (socket) => {
+            if (onAccept?.(socket) !== true) this.accept(socket)
+          })
   }
 
   async stop(grace: Millis = 0): Promise<void> {
     this.#listener?.close()
     this.#listener = undefined
-    for (const connection of this.#connections.values()) {
+    for (const connection of this.#connections) {
       if (connection.idle) connection.socket.destroy()
     }
     if (grace > 0 && this.#connections.size > 0) {
@@ -164,30 +170,31 @@ class MixedPort implements MixedListener {
         }
       })
     }
-    for (const socket of this.#connections.keys()) resetSocket(socket)
+    for (const { socket } of this.#connections) socket.reset()
   }
 
   accept(socket: Socket, handed: Partial<HandedConnection> = {}): void {
-    // A socket from another process comes with half-close off, and would answer a FIN with its own.
-    socket.allowHalfOpen = true
-    socket.on('error', ignore)
+    this.#accept(new HostSocket(socket), handed)
+  }
+
+  #accept(socket: LeanSocket, handed: Partial<HandedConnection>): void {
     this.#accepts.accepted++
     if (this.#connections.size >= MAX_CONNECTIONS) {
       this.#accepts.overflowed++
-      resetSocket(socket)
+      socket.reset()
       return
     }
-    if (socket.destroyed) return
+    if (socket.closed) return
     const now = this.#context.now()
     const listener = handed.listener ?? this.addresses[0] ?? ''
     const connection = new Connection(socket, this.#nextId++, listener, this.#timeouts, now)
     connection.admission = handed.admission
     connection.user = handed.admission?.user
-    this.#connections.set(socket, connection)
-    socket.on('close', () => this.#forget(socket))
+    this.#connections.add(connection)
+    socket.onGone = () => this.#forget(connection)
     this.#sweeper ??= setInterval(() => this.#sweep(), SWEEP_INTERVAL).unref()
     void this.#serve(connection, handed.head).then(() => {
-      if (connection.handed) this.#forget(socket)
+      if (connection.handed) this.#forget(connection)
     })
   }
 
@@ -216,10 +223,8 @@ class MixedPort implements MixedListener {
     }
   }
 
-  #forget(socket: Socket): void {
-    const connection = this.#connections.get(socket)
-    if (connection === undefined) return
-    this.#connections.delete(socket)
+  #forget(connection: Connection): void {
+    if (!this.#connections.delete(connection)) return
     this.#fromClients += connection.bytesFromClient
     this.#toClients += connection.bytesToClient
     if (this.#connections.size > 0) return
@@ -230,7 +235,7 @@ class MixedPort implements MixedListener {
 
   #sweep(): void {
     const now = this.#context.now()
-    for (const connection of this.#connections.values()) {
+    for (const connection of this.#connections) {
       if (now > connection.deadline) connection.onDeadline(now)
     }
   }
@@ -241,5 +246,3 @@ function peek(bytes: Bytes): Parsed<number> {
   const first = bytes[0]
   return first === undefined ? undefined : { kind: 'done', value: first, length: 0 }
 }
-
-function ignore(): void {}

@@ -8,6 +8,7 @@ import type { Lifecycle } from '../core/types.js'
 import { connectHostSocket } from '../io/host-connect.js'
 import { bindHostUdp } from '../io/host-datagram.js'
 import { lookupHost } from '../io/host-dns.js'
+import { HostSocket } from '../io/host-socket.js'
 import { Relay } from '../io/relay.js'
 import { MAX_FORWARD_CONNECTIONS, PUBLISH_CONNECT_TIMEOUT } from './limits.js'
 import { targetText } from './listener-context.js'
@@ -83,8 +84,9 @@ class TcpPort implements PublishedPort {
         timeout: PUBLISH_CONNECT_TIMEOUT,
         signal: gone.signal,
       })
-      socket.on('error', () => {})
-      const relay = new Relay(socket, stream, { onDone: () => this.#open.delete(relay) })
+      const relay = new Relay(new HostSocket(socket), stream, {
+        onDone: () => this.#open.delete(relay),
+      })
       this.#open.add(relay)
     } catch (thrown) {
       const error = toPvpnError(thrown)

@@ -13,6 +13,8 @@ import { plainAddress } from '../core/listen-address.js'
 import type { DatagramPort } from '../core/stream.js'
 import type { Bytes, Endpoint, Millis, Target } from '../core/types.js'
 import { bindHostUdp } from '../io/host-datagram.js'
+import { HostSocket } from '../io/host-socket.js'
+import type { LeanSocket } from '../io/lean-socket.js'
 import {
   COMMAND_UDP_ASSOCIATE,
   encodeSocks5Datagram,
@@ -55,15 +57,14 @@ export async function divertAssociation(
     context.associations--
     socket.end()
   }
-  socket.on('close', end)
-  socket.on('end', end)
-  if (reader.ended || socket.destroyed) {
+  socket.onClose = end
+  socket.onEnd = end
+  if (reader.ended || socket.closed) {
     end()
     return
   }
   socket.write(encodeSocks5Reply(REPLY_SUCCEEDED, outside.local))
   // Nothing more is said on it; reading shows its end.
-  socket.on('data', () => {})
   socket.resume()
 }
 
@@ -188,7 +189,7 @@ class Branch {
   /** Once, when it has ended; the next datagram opens another. */
   onClose: () => void = () => {}
   readonly #deliver: (bytes: Bytes) => void
-  #socket: Socket | undefined
+  #socket: LeanSocket | undefined
   #inside: DatagramPort | undefined
   #relay: Endpoint | undefined
   #waiting: Bytes[] = []
@@ -200,14 +201,13 @@ class Branch {
 
   /** Asks for the association on a connection that is past its negotiation. */
   async open(entering: Promise<Socket>): Promise<void> {
-    const socket = await entering
+    const socket = new HostSocket(await entering)
     this.#socket = socket
     if (this.#closed) {
       socket.destroy()
       return
     }
-    socket.on('error', () => {})
-    socket.on('close', () => this.close())
+    socket.onGone = () => this.close()
     const reader = new ClientReader(socket)
     const inside = await bindHostUdp({ address: '127.0.0.1', family: 4 })
     this.#inside = inside
@@ -220,7 +220,7 @@ class Branch {
       throw new PvpnError('ERR_DOWN', `reply ${code}`)
     }
     reader.release()
-    socket.on('end', () => this.close())
+    socket.onEnd = () => this.close()
     socket.resume()
     if (this.#closed) {
       inside.close()

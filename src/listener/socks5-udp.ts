@@ -59,15 +59,14 @@ export async function associate(
       context.associations--
       socket.end()
     }
-    socket.on('close', end)
-    socket.on('end', end)
-    if (reader.ended || socket.destroyed) {
+    socket.onClose = end
+    socket.onEnd = end
+    if (reader.ended || socket.closed) {
       end()
       return
     }
     socket.write(encodeSocks5Reply(REPLY_SUCCEEDED, outside.local))
     // Nothing more is said on it; reading shows its end.
-    socket.on('data', () => {})
     socket.resume()
   } catch (error) {
     context.associations--

@@ -13,6 +13,7 @@ import type {
   AccelFramed,
   AccelMemory,
   AccelOwner,
+  AccelStreams,
   AccelTun,
   AccelUdp,
 } from './contract.js'
@@ -24,6 +25,7 @@ type Exports = Pick<Accel, 'checksum' | 'noCoreFiles'> &
       AccelFramed &
       AccelUdp &
       AccelTun &
+      AccelStreams &
       AccelChannel &
       AccelOwner &
       AccelMemory
@@ -80,6 +82,7 @@ function features(exports: Exports): Accel {
     framed: exports.framedNew === undefined ? undefined : (exports as AccelFramed),
     udp: exports.udpOpen === undefined ? undefined : (exports as AccelUdp),
     tun: exports.tunOpen === undefined ? undefined : (exports as AccelTun),
+    streams: exports.hubOpen === undefined ? undefined : (exports as AccelStreams),
     channel: exports.channelOpen === undefined ? undefined : (exports as AccelChannel),
     owner: exports.socketOwner === undefined ? undefined : (exports as AccelOwner),
   }

@@ -201,6 +201,47 @@ export interface AccelChannel {
   descriptorClose(fd: number): void
 }
 
+/** Further bits of a hub's events: one read does not bring all (the end comes, or urgent data), and an error waits. */
+export const MORE = 4
+export const FAILED = 8
+
+/**
+ * Listening sockets and connections in one epoll set. Each is a number, its slot; a slot that was given
+ * back is not used again before the next `hubWait`. Events are edges: what is readable is told once,
+ * until it was read to the end or `hubRearm` asks again. Results below 0 are negative errnos.
+ */
+export interface AccelStreams {
+  /** The callback gets READABLE when `hubWait` has something to tell, or a negative errno, until `hubClose`. Throws as `udpOpen` does. */
+  hubOpen(callback: (events: number) => void): Handle<'hub'>
+  /** Closes all that is in it, too. */
+  hubClose(hub: Handle<'hub'>): void
+  /** Binds a TCP port to a record of core/socket-address, and listens: the slot. Throws as `udpOpen` does. */
+  hubListen(hub: Handle<'hub'>, address: Bytes, backlog: number): number
+  hubListenUnix(hub: Handle<'hub'>, path: string, backlog: number): number
+  /** Slot and bits of what happened, two integers each: how many. */
+  hubWait(hub: Handle<'hub'>, out: Int32Array): number
+  /** Slots of clients accepted, and their addresses (zeros: a Unix socket's): how many. */
+  hubAccept(hub: Handle<'hub'>, slot: number, out: Int32Array, addresses: Bytes): number
+  /** The record of the socket's own end. */
+  hubName(hub: Handle<'hub'>, slot: number, address: Bytes): number
+  /** Bytes read, 0 at the end. */
+  hubRead(hub: Handle<'hub'>, slot: number, bytes: Bytes): number
+  /** Bytes that the kernel took. WRITABLE follows when it was not all. */
+  hubWrite(hub: Handle<'hub'>, slot: number, bytes: Bytes): number
+  /** The connection's error, which is cleared; 0: none. */
+  hubError(hub: Handle<'hub'>, slot: number): number
+  /** What is ready now is told with the next wait. */
+  hubRearm(hub: Handle<'hub'>, slot: number): void
+  /** Ends our direction. */
+  hubShutdown(hub: Handle<'hub'>, slot: number): number
+  /** Closes a connection or listener; a connection with a reset, where asked for. */
+  hubDrop(hub: Handle<'hub'>, slot: number, reset: boolean): void
+  /** Takes a connection out: its descriptor is the caller's. */
+  hubTake(hub: Handle<'hub'>, slot: number): number
+  /** A connection's descriptor, which stays the hub's. */
+  hubDescriptor(hub: Handle<'hub'>, slot: number): number
+}
+
 /** Who has the other end of a connection on this host. Results are 0 or a negative errno. */
 export interface AccelOwner {
   /** User and inode of the TCP socket with these ends (4 or 16 bytes each): `out` is [uid, inode]. */
@@ -248,6 +289,8 @@ export interface Accel {
   readonly framed: AccelFramed | undefined
   readonly udp: AccelUdp | undefined
   readonly tun: AccelTun | undefined
+  /** Undefined: an addon of an older build. */
+  readonly streams: AccelStreams | undefined
   /** Undefined: an addon of an older build. */
   readonly channel: AccelChannel | undefined
   /** Undefined: an addon of an older build. */

@@ -2,9 +2,14 @@
  * Who is at the other end of a client's connection. Looked up only when a rule wants to know, and at
  * most once for a connection. A process that has ended, or that we may not look into, is unknown.
  */
-import type { Socket } from 'node:net'
 import { plainAddress } from '../core/listen-address.js'
-import { isSocket, socketDescriptor, socketIdentity, unixPeer } from '../io/socket-owner.js'
+import {
+  type AcceptedSocket,
+  isSocket,
+  socketDescriptor,
+  socketIdentity,
+  unixPeer,
+} from '../io/socket-owner.js'
 import { Accounts } from './accounts.js'
 import type { Caller } from './engine.js'
 import { ANCESTORS_MOST, RECENT_PROCESSES } from './limits.js'
@@ -49,7 +54,7 @@ export class Callers {
   }
 
   /** Who reads a PAC file on this connection. A program that is no browser fetches it for somebody's browser. */
-  reader(socket: Socket): PacReader {
+  reader(socket: AcceptedSocket): PacReader {
     return asReader(this.of(socket))
   }
 
@@ -60,11 +65,11 @@ export class Callers {
   }
 
   /** `user` is the proxy user that has given a password: rules with `user` mean it as well. */
-  of(socket: Socket, user?: string): ObservedCaller {
+  of(socket: AcceptedSocket, user?: string): ObservedCaller {
     return new SocketCaller(this.#accounts, () => this.#owner(socket), user)
   }
 
-  #owner(socket: Socket): Owner | undefined {
+  #owner(socket: AcceptedSocket): Owner | undefined {
     const { remoteAddress, remotePort, localAddress, localPort } = socket
     if (remoteAddress === undefined || localAddress === undefined) {
       const peer = unixPeer(socket)

@@ -6,6 +6,7 @@ import type { ManagedEnvironment } from '../core/managed-environment.js'
 import type { Clock, Random } from '../core/types.js'
 import { closeDescriptor, type DescriptorChannel } from '../io/descriptor-channel.js'
 import { connectHost } from '../io/host-connect.js'
+import { HostSocket } from '../io/host-socket.js'
 import { Relay } from '../io/relay.js'
 import { socketStream } from '../io/socket-stream.js'
 import { adoptTun } from '../io/tun.js'
@@ -121,7 +122,7 @@ export class HolderSession {
     this.#hostPorts++
     this.#serve(fd, (socket) => {
       connectHost({ host: '127.0.0.1', port }, { timeout: HOST_PORT_TIMEOUT }).then(
-        (stream) => new Relay(socket, stream),
+        (stream) => new Relay(new HostSocket(socket), stream),
         () => socket.resetAndDestroy(),
       )
     })

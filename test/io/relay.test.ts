@@ -1,180 +1,181 @@
-import type { Socket } from 'node:net'
 import t from 'tap'
 import { PvpnError } from '../../src/core/errors.js'
-import { listenStream } from '../../src/io/listen.js'
+import type { LeanSocket } from '../../src/io/lean-socket.js'
 import { Relay, type RelayOptions } from '../../src/io/relay.js'
 import { eventually, FakeStream } from '../support/fake-stream.js'
-import { type Cleaner, RawClient } from '../support/proxy.js'
+import { LEAN_IMPLEMENTATIONS, type LeanImplementation, leanPair } from '../support/lean-sockets.js'
+import type { Cleaner, RawClient } from '../support/proxy.js'
 
 interface Joined {
   readonly client: RawClient
-  readonly socket: Socket
+  readonly socket: LeanSocket
   readonly stream: FakeStream
   readonly relay: Relay
   readonly done: (PvpnError | undefined)[]
 }
 
-async function joined(t: Cleaner, options: RelayOptions = {}, room?: number): Promise<Joined> {
-  let accepted: (socket: Socket) => void = () => {}
-  const accepting = new Promise<Socket>((resolve) => {
-    accepted = resolve
-  })
-  const listen = { kind: 'tcp', address: '127.0.0.1', port: 0 } as const
-  const bound = await listenStream(listen, (socket) => accepted(socket))
-  const client = await RawClient.open(bound.address.kind === 'tcp' ? bound.address.port : 0)
-  const socket = await accepting
-  socket.on('error', () => {})
+async function joined(
+  t: Cleaner,
+  twin: LeanImplementation,
+  options: RelayOptions = {},
+  room?: number,
+): Promise<Joined> {
+  const { client, socket } = await leanPair(t, twin)
   const stream = new FakeStream()
   if (room !== undefined) stream.room = room
   const done: (PvpnError | undefined)[] = []
   const relay = new Relay(socket, stream, { ...options, onDone: (error) => done.push(error) })
-  t.teardown(() => {
-    bound.close()
-    client.close()
-    socket.destroy()
-  })
   return { client, socket, stream, relay, done }
 }
 
-t.test('bytes pass both ways, and are counted', async (t) => {
-  const { client, stream, relay } = await joined(t, { head: Buffer.from('head ') })
-  client.send('up')
-  await eventually(() => stream.text === 'head up')
-  stream.receive('down')
-  t.equal(await client.takeUntil('down'), 'down')
-  t.equal(relay.bytesUp, 7)
-  t.equal(relay.bytesDown, 4)
-})
+for (const twin of LEAN_IMPLEMENTATIONS) {
+  t.test(`over ${twin.name}`, { skip: twin.skip }, async (t) => {
+    t.test('bytes pass both ways, and are counted', async (t) => {
+      const { client, stream, relay } = await joined(t, twin, { head: Buffer.from('head ') })
+      client.send('up')
+      await eventually(() => stream.text === 'head up')
+      stream.receive('down')
+      t.equal(await client.takeUntil('down'), 'down')
+      t.equal(relay.bytesUp, 7)
+      t.equal(relay.bytesDown, 4)
+    })
 
-t.test('the client ends first', async (t) => {
-  const { client, stream, done } = await joined(t)
-  client.send('up')
-  client.socket.end()
-  await eventually(() => stream.finished)
-  t.equal(stream.text, 'up')
-  stream.receive('down', true)
-  t.equal(await client.rest(), 'down')
-  stream.onClose()
-  await eventually(() => done.length === 1)
-  t.equal(done[0], undefined)
-  t.notOk(stream.aborted)
-  t.notOk(client.failed)
-})
+    t.test('the client ends first', async (t) => {
+      const { client, stream, done } = await joined(t, twin)
+      client.send('up')
+      client.socket.end()
+      await eventually(() => stream.finished)
+      t.equal(stream.text, 'up')
+      stream.receive('down', true)
+      t.equal(await client.rest(), 'down')
+      stream.onClose()
+      await eventually(() => done.length === 1)
+      t.equal(done[0], undefined)
+      t.notOk(stream.aborted)
+      t.notOk(client.failed)
+    })
 
-t.test('the far side ends first', async (t) => {
-  const { client, stream, done } = await joined(t)
-  stream.receive('down', true)
-  t.equal(await client.rest(), 'down')
-  client.send('up')
-  await eventually(() => stream.text === 'up')
-  t.notOk(stream.finished)
-  client.socket.end()
-  await eventually(() => stream.finished)
-  stream.onClose()
-  await eventually(() => done.length === 1)
-  t.notOk(stream.aborted)
-})
+    t.test('the far side ends first', async (t) => {
+      const { client, stream, done } = await joined(t, twin)
+      stream.receive('down', true)
+      t.equal(await client.rest(), 'down')
+      client.send('up')
+      await eventually(() => stream.text === 'up')
+      t.notOk(stream.finished)
+      client.socket.end()
+      await eventually(() => stream.finished)
+      stream.onClose()
+      await eventually(() => done.length === 1)
+      t.notOk(stream.aborted)
+    })
 
-t.test('a client that had ended before is ended on', async (t) => {
-  const { stream } = await joined(t, { head: Buffer.from('all'), ended: true })
-  t.ok(stream.finished)
-  t.equal(stream.text, 'all')
-})
+    t.test('a client that had ended before is ended on', async (t) => {
+      const { stream } = await joined(t, twin, { head: Buffer.from('all'), ended: true })
+      t.ok(stream.finished)
+      t.equal(stream.text, 'all')
+    })
 
-t.test(
-  'a far side that does not read holds the client back, and gets all in the end',
-  async (t) => {
-    const { client, socket, stream } = await joined(t, { head: Buffer.from('0123456789') }, 4)
-    t.equal(stream.text, '0123')
-    t.ok(socket.isPaused())
-    client.send(Buffer.alloc(8 << 20, 'x'))
-    client.socket.end()
-    await new Promise((resolve) => setTimeout(resolve, 50))
-    t.equal(stream.text, '0123', 'nothing more is taken')
-    t.ok(socket.bytesRead < 1 << 20, 'nor read')
-    stream.drain(3)
-    t.equal(stream.text, '0123456')
-    stream.drain(1 << 30)
-    await eventually(() => stream.finished)
-    t.equal(stream.text.length, 10 + (8 << 20))
-  },
-)
+    t.test(
+      'a far side that does not read holds the client back, and gets all in the end',
+      async (t) => {
+        const { client, socket, stream } = await joined(
+          t,
+          twin,
+          { head: Buffer.from('0123456789') },
+          4,
+        )
+        t.equal(stream.text, '0123')
+        t.ok(socket.paused)
+        client.send(Buffer.alloc(8 << 20, 'x'))
+        client.socket.end()
+        await new Promise((resolve) => setTimeout(resolve, 50))
+        t.equal(stream.text, '0123', 'nothing more is taken')
+        t.ok(socket.bytesRead < 1 << 20, 'nor read')
+        stream.drain(3)
+        t.equal(stream.text, '0123456')
+        stream.drain(1 << 30)
+        await eventually(() => stream.finished)
+        t.equal(stream.text.length, 10 + (8 << 20))
+      },
+    )
 
-t.test('what is held back is delivered after the client has closed', async (t) => {
-  const { client, stream, done } = await joined(t, {}, 0)
-  client.send('up')
-  await new Promise((resolve) => setTimeout(resolve, 20))
-  client.socket.end()
-  stream.receive('', true)
-  await client.rest()
-  stream.drain(100)
-  await eventually(() => stream.finished)
-  t.equal(stream.text, 'up')
-  stream.onClose()
-  await eventually(() => done.length === 1)
-  t.notOk(stream.aborted)
-})
+    t.test('what is held back is delivered after the client has closed', async (t) => {
+      const { client, stream, done } = await joined(t, twin, {}, 0)
+      client.send('up')
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      client.socket.end()
+      stream.receive('', true)
+      await client.rest()
+      stream.drain(100)
+      await eventually(() => stream.finished)
+      t.equal(stream.text, 'up')
+      stream.onClose()
+      await eventually(() => done.length === 1)
+      t.notOk(stream.aborted)
+    })
 
-t.test('a client that does not read holds the far side back', async (t) => {
-  const { client, stream } = await joined(t)
-  client.socket.pause()
-  stream.receive(Buffer.alloc(16 << 20, 'x'))
-  const reads = stream.reads
-  stream.receive('last', true)
-  t.equal(stream.reads, reads, 'the stream is not read')
-  client.socket.resume()
-  await client.until(() => client.ended, 'end')
-  t.equal(client.received.length, (16 << 20) + 4)
-})
+    t.test('a client that does not read holds the far side back', async (t) => {
+      const { client, stream } = await joined(t, twin)
+      client.socket.pause()
+      stream.receive(Buffer.alloc(16 << 20, 'x'))
+      const reads = stream.reads
+      stream.receive('last', true)
+      t.equal(stream.reads, reads, 'the stream is not read')
+      client.socket.resume()
+      await client.until(() => client.ended, 'end')
+      t.equal(client.received.length, (16 << 20) + 4)
+    })
 
-t.test('a stream that fails resets the client, after what came before', async (t) => {
-  const { client, stream, done } = await joined(t)
-  stream.receive('before')
-  await client.takeUntil('before')
-  const error = new PvpnError('ERR_RESET', 'reset')
-  stream.onClose(error)
-  await client.until(() => client.closed, 'reset')
-  t.equal(client.failed?.code, 'ECONNRESET')
-  t.notOk(client.ended)
-  t.same(done, [error])
-})
+    t.test('a stream that fails resets the client, after what came before', async (t) => {
+      const { client, stream, done } = await joined(t, twin)
+      stream.receive('before')
+      await client.takeUntil('before')
+      const error = new PvpnError('ERR_RESET', 'reset')
+      stream.onClose(error)
+      await client.until(() => client.closed, 'reset')
+      t.equal(client.failed?.code, 'ECONNRESET')
+      t.notOk(client.ended)
+      t.same(done, [error])
+    })
 
-t.test('a stream that fails resets a client that does not read', async (t) => {
-  const { client, stream, socket } = await joined(t)
-  client.socket.pause()
-  stream.receive(Buffer.alloc(16 << 20, 'x'))
-  stream.onClose(new PvpnError('ERR_DOWN', 'down'))
-  t.ok(socket.destroyed)
-  client.socket.resume()
-  await client.until(() => client.closed, 'reset')
-  t.equal(client.failed?.code, 'ECONNRESET')
-})
+    t.test('a stream that fails resets a client that does not read', async (t) => {
+      const { client, stream, socket } = await joined(t, twin)
+      client.socket.pause()
+      stream.receive(Buffer.alloc(16 << 20, 'x'))
+      stream.onClose(new PvpnError('ERR_DOWN', 'down'))
+      t.ok(socket.closed)
+      client.socket.resume()
+      await client.until(() => client.closed, 'reset')
+      t.equal(client.failed?.code, 'ECONNRESET')
+    })
 
-t.test('a client that resets aborts the stream', async (t) => {
-  const { client, stream, done } = await joined(t)
-  client.socket.resetAndDestroy()
-  await eventually(() => stream.aborted)
-  t.notOk(stream.finished)
-  t.equal(done.length, 1)
-})
+    t.test('a client that resets aborts the stream', async (t) => {
+      const { client, stream, done } = await joined(t, twin)
+      client.socket.resetAndDestroy()
+      await eventually(() => stream.aborted)
+      t.notOk(stream.finished)
+      t.equal(done.length, 1)
+    })
 
-t.test('a client that is gone when data comes aborts the stream', async (t) => {
-  const { client, stream } = await joined(t)
-  client.close()
-  await eventually(() => stream.finished)
-  for (let i = 0; i < 50 && !stream.aborted; i++) {
-    stream.receive('more')
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
-  t.ok(stream.aborted)
-})
+    t.test('a client that is gone when data comes aborts the stream', async (t) => {
+      const { client, stream } = await joined(t, twin)
+      client.close()
+      await eventually(() => stream.finished)
+      for (let i = 0; i < 50 && !stream.aborted; i++) {
+        stream.receive('more')
+        await new Promise((resolve) => setTimeout(resolve, 5))
+      }
+      t.ok(stream.aborted)
+    })
 
-t.test('abort resets both sides', async (t) => {
-  const { client, stream, relay, done } = await joined(t)
-  relay.abort()
-  relay.abort()
-  t.ok(stream.aborted)
-  await client.until(() => client.closed, 'reset')
-  t.equal(client.failed?.code, 'ECONNRESET')
-  t.equal(done.length, 1)
-})
+    t.test('abort resets both sides', async (t) => {
+      const { client, stream, relay, done } = await joined(t, twin)
+      relay.abort()
+      relay.abort()
+      t.ok(stream.aborted)
+      await client.until(() => client.closed, 'reset')
+      t.equal(client.failed?.code, 'ECONNRESET')
+      t.equal(done.length, 1)
+    })
+  })
+}

@@ -32,11 +32,11 @@ async function gateway(t: Test, timeouts = {}) {
       throw new Error('nothing is served here')
     },
     divert: {
-      connection: async ({ socket, session }, { target }) => {
+      connection: async ({ session }, { target }) => {
         if (target.host !== ALLOWED.host || target.port !== ALLOWED.port) {
           throw new PvpnError('ERR_DENIED', 'not allowed')
         }
-        return (head) => {
+        return (socket, head) => {
           const admission = { asked: target, host: 'true.example' }
           const handed: HandedConnection = { listener: session.listener, head, admission }
           startReading(socket)

@@ -9,6 +9,7 @@ import { type PvpnError, toPvpnError } from '../../core/errors.js'
 import type { ByteStream } from '../../core/stream.js'
 import type { Bytes, Endpoint } from '../../core/types.js'
 import { HeldDescriptor } from '../../io/held-descriptor.js'
+import { HostSocket } from '../../io/host-socket.js'
 import { Relay } from '../../io/relay.js'
 import { Errno, errnoOf, FILLING, PHASE, type Phase, type SocketState } from './protocol.js'
 
@@ -172,7 +173,10 @@ export class VirtualStream {
 
   #connected(socket: Socket, stream: ByteStream, head: Bytes | undefined): void {
     this.#told(stream)
-    this.#relay = new Relay(socket, stream, { head, onDone: (error) => this.#ended(error) })
+    this.#relay = new Relay(new HostSocket(socket), stream, {
+      head,
+      onDone: (error) => this.#ended(error),
+    })
   }
 
   #ended(error: PvpnError | undefined): void {

@@ -1,0 +1,143 @@
+/** `LeanSocket` over a socket of Node: the plain twin, and for sockets that come from another process. */
+import type { Socket } from 'node:net'
+import type { Bytes } from '../core/types.js'
+import { ignore, type LeanSocket } from './lean-socket.js'
+import { stopReading } from './socket-reading.js'
+import { resetSocket } from './socket-reset.js'
+import { askTrueEnd } from './true-end.js'
+
+export class HostSocket implements LeanSocket {
+  readonly node: Socket
+  ended: boolean
+  onData: (bytes: Bytes) => void = ignore
+  onEnd: () => void = ignore
+  onDrain: () => void = ignore
+  onClose: (failed: boolean) => void = ignore
+  onGone: () => void = ignore
+  /** Moved by whoever had the connection before. */
+  readonly #read: number
+  readonly #written: number
+  #attached = false
+
+  /** Takes the socket over; it gets `allowHalfOpen`. The counts go on from `before`. */
+  constructor(node: Socket, before = { read: 0, written: 0 }) {
+    this.node = node
+    this.#read = before.read
+    this.#written = before.written
+    this.ended = node.readableEnded
+    // A socket from another process comes with half-close off, and would answer a FIN with its own.
+    node.allowHalfOpen = true
+    node.on('error', ignore)
+    node.on('close', (failed) => {
+      this.onClose(failed)
+      this.onGone()
+    })
+  }
+
+  get remoteAddress(): string | undefined {
+    return this.node.remoteAddress
+  }
+
+  get remotePort(): number | undefined {
+    return this.node.remotePort
+  }
+
+  get localAddress(): string | undefined {
+    return this.node.localAddress
+  }
+
+  get localPort(): number | undefined {
+    return this.node.localPort
+  }
+
+  get descriptor(): number {
+    return (this.node as unknown as { _handle?: { fd?: number } })._handle?.fd ?? -1
+  }
+
+  get bytesRead(): number {
+    return this.#read + this.node.bytesRead
+  }
+
+  get bytesWritten(): number {
+    return this.#written + this.node.bytesWritten
+  }
+
+  get ending(): boolean {
+    return this.node.writableEnded
+  }
+
+  get closed(): boolean {
+    return this.node.destroyed
+  }
+
+  get paused(): boolean {
+    return this.node.isPaused()
+  }
+
+  resume(): void {
+    if (!this.#attached) {
+      this.#attached = true
+      this.node.on('data', this.#onData)
+      this.node.on('end', this.#onEnd)
+      this.node.on('drain', this.#onDrain)
+      // Another reader may have seen it.
+      this.ended ||= this.node.readableEnded
+    }
+    this.node.resume()
+  }
+
+  pause(): void {
+    this.node.pause()
+  }
+
+  write(bytes: Bytes): boolean {
+    if (this.closed || this.ending) return false
+    return this.node.write(bytes)
+  }
+
+  end(lastWord?: Bytes): void {
+    if (this.closed) return
+    if (lastWord === undefined) this.node.end()
+    else this.node.end(lastWord)
+  }
+
+  reset(): void {
+    resetSocket(this.node)
+  }
+
+  destroy(): void {
+    this.node.destroy()
+  }
+
+  promote(): { readonly node: Socket; readonly lean: LeanSocket } {
+    this.node.pause()
+    if (this.#attached) {
+      this.#attached = false
+      this.node.removeListener('data', this.#onData)
+      this.node.removeListener('end', this.#onEnd)
+      this.node.removeListener('drain', this.#onDrain)
+    }
+    return { node: this.node, lean: this }
+  }
+
+  give(): Socket {
+    const { node } = this
+    node.pause()
+    const unread: Buffer | null = node.read()
+    if (unread !== null && !this.#attached) this.onData(unread)
+    stopReading(node)
+    this.promote()
+    return node
+  }
+
+  readonly #onData = (bytes: Bytes): void => this.onData(bytes)
+
+  readonly #onEnd = (): void => {
+    askTrueEnd(this.node, () => {
+      this.ended = true
+      this.onEnd()
+    })
+  }
+
+  readonly #onDrain = (): void => this.onDrain()
+}
