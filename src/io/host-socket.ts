@@ -8,7 +8,6 @@ import { askTrueEnd } from './true-end.js'
 
 export class HostSocket implements LeanSocket {
   readonly node: Socket
-  ended: boolean
   onData: (bytes: Bytes) => void = ignore
   onEnd: () => void = ignore
   onDrain: () => void = ignore
@@ -24,7 +23,6 @@ export class HostSocket implements LeanSocket {
     this.node = node
     this.#read = before.read
     this.#written = before.written
-    this.ended = node.readableEnded
     // A socket from another process comes with half-close off, and would answer a FIN with its own.
     node.allowHalfOpen = true
     node.on('error', ignore)
@@ -62,6 +60,10 @@ export class HostSocket implements LeanSocket {
     return this.#written + this.node.bytesWritten
   }
 
+  get ended(): boolean {
+    return this.node.readableEnded
+  }
+
   get ending(): boolean {
     return this.node.writableEnded
   }
@@ -80,8 +82,6 @@ export class HostSocket implements LeanSocket {
       this.node.on('data', this.#onData)
       this.node.on('end', this.#onEnd)
       this.node.on('drain', this.#onDrain)
-      // Another reader may have seen it.
-      this.ended ||= this.node.readableEnded
     }
     this.node.resume()
   }
@@ -133,10 +133,7 @@ export class HostSocket implements LeanSocket {
   readonly #onData = (bytes: Bytes): void => this.onData(bytes)
 
   readonly #onEnd = (): void => {
-    askTrueEnd(this.node, () => {
-      this.ended = true
-      this.onEnd()
-    })
+    askTrueEnd(this.node, () => this.onEnd())
   }
 
   readonly #onDrain = (): void => this.onDrain()

@@ -17,7 +17,7 @@ export interface LeanSocket {
   readonly bytesRead: number
   /** Bytes that were taken to be sent, what waits included. */
   readonly bytesWritten: number
-  /** The far side has ended its direction, and everything was read. */
+  /** The far side has ended its direction, and everything was read. Before `onEnd` it may turn out to be a reset yet. */
   readonly ended: boolean
   /** `end` was called. */
   readonly ending: boolean

@@ -55,7 +55,7 @@ export class HttpProxy {
 
   /** Takes over a connection whose first byte is not SOCKS. */
   accept(connection: Connection, reader: ClientReader): void {
-    if (reader.ended) {
+    if (reader.ended || connection.socket.ended) {
       void this.#answerEnded(connection, reader)
       return
     }
