@@ -74,17 +74,18 @@ export async function startServer(
 /** A client that sends bytes and waits for bytes. */
 export class RawClient {
   readonly socket: Socket
-  received: Buffer = Buffer.alloc(0)
   ended = false
   failed: NodeJS.ErrnoException | undefined
   closed = false
+  /** What came, joined when somebody looks. */
+  #chunks: Buffer[] = []
   #wake: () => void = () => {}
 
   constructor(socket: Socket) {
     this.socket = socket
     const wake = () => this.#wake()
     socket.on('data', (chunk) => {
-      this.received = Buffer.concat([this.received, chunk])
+      this.#chunks.push(chunk)
       wake()
     })
     onTrueEnd(socket, () => {
@@ -115,6 +116,18 @@ export class RawClient {
       typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : Uint8Array.from(bytes),
     )
     return this
+  }
+
+  /** What came and was not taken. */
+  get received(): Buffer {
+    const [first, ...more] = this.#chunks
+    if (first === undefined) return Buffer.alloc(0)
+    if (more.length > 0) this.#chunks = [Buffer.concat(this.#chunks)]
+    return this.#chunks[0] ?? first
+  }
+
+  set received(bytes: Buffer) {
+    this.#chunks = [bytes]
   }
 
   /** Waits until `done` is content with what has happened; fails after `timeout` ms. */
