@@ -40,6 +40,8 @@ export class PacketDriver {
   #writable = true
   #turning = false
   #scheduled = false
+  /** The scheduled turn is for what came up outside of turns, not only for the rest of an earlier turn. */
+  #asked = false
   /** Closing was asked for: done at once, or when the turn ends that it was asked in. */
   #closing = false
   /** From the last turn on. */
@@ -52,7 +54,10 @@ export class PacketDriver {
     const packetSize = Math.max(MINIMUM_PACKET_SIZE, options.tunnel.link.mtu)
     this.#out = new PacketBatch({ capacity: BATCH_CAPACITY, packetSize })
     options.socket.onBatch = (batch) => this.#received(batch)
-    options.socket.onArrival = () => this.#turnEarly()
+    options.socket.onArrival = () => {
+      // The rest of an earlier turn has time: two turns in a row would hold up what arrives.
+      if (this.#asked) this.#turnEarly()
+    }
     options.socket.onWritable = () => {
       this.#writable = true
       if (!this.#closed) this.#turn(this.#o.clock.now())
@@ -88,7 +93,9 @@ export class PacketDriver {
 
   /** Something outside of a turn has produced output: runs a turn soon, once for all callers. */
   wake(): void {
-    if (!this.#turning) this.#schedule()
+    if (this.#turning) return
+    this.#asked = true
+    this.#schedule()
   }
 
   #end(): void {
@@ -128,6 +135,7 @@ export class PacketDriver {
   #turn(now: Millis): void {
     if (this.#turning) return
     this.#turning = true
+    this.#asked = false
     try {
       if (this.#o.tunnel.deadline() <= now) this.#o.tunnel.tick(now)
       if (this.#o.stack.deadline() <= now) this.#o.stack.tick(now)

@@ -21,6 +21,7 @@ import type { EnvironmentFigures } from '../core/figures.js'
 import type { Logger, LogLevel } from '../core/log.js'
 import type { EnvironmentOptions } from '../core/options.js'
 import type { Answers, Question } from '../core/question.js'
+import { processRow } from '../policy/processes.js'
 import { Asking } from './asking.js'
 import type { StandbyAnswer, StatusError } from './contract.js'
 import { EnvironmentProcess } from './environment-process.js'
@@ -257,12 +258,19 @@ export class SupervisedEnvironment {
     return this.#phase === 'running' ? this.#process?.activity() : undefined
   }
 
-  /** One sign of life is asked for; a process that owes too many is killed. */
+  /**
+   * One sign of life is asked for; a process that owes too many is killed. One that was stopped can't
+   * answer, however long it is waited for: its clients would wait in vain.
+   */
   heartbeat(): void {
-    if (this.#phase !== 'running' || this.#process === undefined) return
-    if (this.#process.heartbeat() < this.#timings.heartbeatsMissed) return
-    this.#logger.error({}, 'process does not answer: killed')
-    this.#process.kill()
+    const process = this.#process
+    if (this.#phase !== 'running' || process === undefined) return
+    const missed = process.heartbeat()
+    const { pid } = process
+    const stopped = missed > 0 && pid !== undefined && processRow(pid)?.stopped === true
+    if (missed < this.#timings.heartbeatsMissed && !stopped) return
+    this.#logger.error({}, `process ${stopped ? 'was stopped' : 'does not answer'}: killed`)
+    process.kill()
   }
 
   /**

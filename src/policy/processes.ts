@@ -20,6 +20,8 @@ export interface ProcessRow {
   readonly parent: number
   /** Clock ticks since boot at which it started: with the number it names one process for ever. */
   readonly started: number
+  /** By SIGSTOP or SIGTSTP: it does nothing until SIGCONT. */
+  readonly stopped: boolean
 }
 
 export function processRow(pid: number): ProcessRow | undefined {
@@ -27,7 +29,7 @@ export function processRow(pid: number): ProcessRow | undefined {
     const text = readFileSync(`/proc/${pid}/stat`, 'latin1')
     // The name in parentheses may hold anything, parentheses too: fields begin behind the last one.
     const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
-    return { parent: Number(fields[1]), started: Number(fields[19]) }
+    return { parent: Number(fields[1]), started: Number(fields[19]), stopped: fields[0] === 'T' }
   } catch {
     return undefined
   }

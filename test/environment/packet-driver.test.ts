@@ -241,6 +241,13 @@ t.test('what a program has written leaves before what arrives is worked off', as
   t.same(bench.taken(), [], 'the turn that was due has been')
   bench.socket.onArrival?.()
   t.same(bench.taken(), [], 'none is made where none was due')
+  bench.packets = BATCH_CAPACITY * BATCHES_PER_TURN + 1
+  bench.received('one')
+  bench.taken()
+  bench.socket.onArrival?.()
+  t.same(bench.taken(), [], 'nor for the rest of an earlier turn')
+  await bench.clock.advance(0)
+  t.equal(bench.packets, 0)
 })
 
 t.test('what the answer to an event has to send goes out, whenever the event came', async (t) => {

@@ -114,6 +114,22 @@ t.test('a process that hangs is killed and started again', async (t) => {
   client.close()
 })
 
+t.test('a process that was stopped is not waited for', async (t) => {
+  if (process.platform !== 'linux') return
+  const port = await freePort()
+  const h = started(t, [environmentOptions('a', port)], {
+    heartbeatInterval: 100,
+    heartbeatsMissed: 1_000_000,
+  })
+  await h.state('a', 'up')
+  const client = new LineClient(port)
+  const before = await client.line()
+  process.kill(Number(before?.split(' ')[1]), 'SIGSTOP')
+  t.equal(await client.line(), undefined, 'its connection ends')
+  t.not(await greetingLike(port, /^a /), before)
+  client.close()
+})
+
 t.test('a process that runs out of memory dies alone', async (t) => {
   const [a, b] = [await freePort(), await freePort()]
   const both = [environmentOptions('a', a), environmentOptions('b', b)]
