@@ -4,7 +4,7 @@
  * namespaces are made directly, else inside one user namespace of the test's own.
  */
 import { type ChildProcess, type SpawnOptions, spawn, spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -159,6 +159,21 @@ export class Namespace {
     await this.check(['ip', '-batch', '-'], { input: `${batch.join('\n')}\n` })
   }
 
+  /** What programs have started beside themselves (git's daemon, sshd's sessions) lives in this network too. */
+  #endInhabitants(): void {
+    const network = networkOf(this.pid)
+    if (network === undefined || network === networkOf(process.pid)) return
+    for (const name of readdirSync('/proc')) {
+      const pid = Number(name)
+      if (!Number.isInteger(pid) || pid === this.pid || networkOf(pid) !== network) continue
+      try {
+        process.kill(pid, 'SIGKILL')
+      } catch {
+        // Gone meanwhile.
+      }
+    }
+  }
+
   /** Ends everything inside, then the namespace. */
   async destroy(): Promise<void> {
     const ends = [...this.#children, this.#holder].map(
@@ -170,10 +185,19 @@ export class Namespace {
     )
     this.#holder.ref()
     for (const child of this.#children) child.kill('SIGKILL')
+    this.#endInhabitants()
     this.#holder.stdin?.end()
     this.#holder.kill('SIGKILL')
     await Promise.all(ends)
     if (this.#folder !== undefined) rmSync(this.#folder, { recursive: true, force: true })
+  }
+}
+
+function networkOf(pid: number): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/net`)
+  } catch {
+    return undefined
   }
 }
 
