@@ -53,7 +53,8 @@ t.test(
       const look = async (script: string) =>
         await inside.podman('run', '--rm', '--network=none', '--entrypoint=sh', IMAGE, '-c', script)
       const native = await look('ls /opt/pvpn/build/native')
-      t.same(native.trim().split('\n'), ['accel.node', 'libpvpn-preload.so', 'pvpn-wrap'])
+      const built = ['accel.node', 'libpvpn-preload.so', 'pvpn-tun-relay', 'pvpn-wrap']
+      t.same(native.trim().split('\n'), built)
       t.match(await look('ls /opt/pvpn/build/bundle/pvpn'), /^main\.js$/m, 'the quick form')
       t.equal(await look('for p in cc g++ npm; do command -v $p; done; true'), '')
       const modules = (await look('ls /opt/pvpn/node_modules')).trim().split('\n')
