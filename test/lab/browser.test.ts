@@ -42,7 +42,7 @@ function private_(t: Test, path: string): void {
   t.equal(statSync(path).mode & 0o077, 0, `${path} is the owner's alone`)
 }
 
-t.test('Chromium', { skip: skip('chromium'), timeout: 180_000 }, async (t) => {
+t.test('Chromium', { skip: skip('chromium'), timeout: 600_000 }, async (t) => {
   const lab = await started(t)
 
   await t.test('the outside answers a browser that nobody keeps inside', async (t) => {
@@ -138,7 +138,7 @@ t.test('Chromium', { skip: skip('chromium'), timeout: 180_000 }, async (t) => {
   })
 })
 
-t.test('Firefox', { skip: skip('firefox-esr'), timeout: 180_000 }, async (t) => {
+t.test('Firefox', { skip: skip('firefox-esr'), timeout: 600_000 }, async (t) => {
   const lab = await started(t)
   const office = await lab.firefox('office')
   const show = async (url: string) => (await office.page(url)).text.trim()

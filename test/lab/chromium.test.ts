@@ -40,7 +40,7 @@ const skip = programsMissing('chromium') ?? false
 
 t.test(
   'Chromium shows both sites of the demo side by side',
-  { skip, timeout: 120_000 },
+  { skip, timeout: 600_000 },
   async (t) => {
     const folder = mkdtempSync(join(tmpdir(), 'pvpn-chromium-'))
     t.teardown(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }))

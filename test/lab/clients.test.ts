@@ -37,7 +37,7 @@ print('urllib', opener.open(sys.argv[3], timeout=30).read().decode(), end='')
 
 t.test(
   'every kind of client',
-  { skip: labSkip(...LAB_PROGRAMS, ...PROGRAMS), timeout: 240_000 },
+  { skip: labSkip(...LAB_PROGRAMS, ...PROGRAMS), timeout: 600_000 },
   async (t) => {
     const lab = await VpnLab.create()
     t.teardown(() => lab.destroy())

@@ -103,7 +103,7 @@ const inside = (name: string, selector: string) => `${card(name)} ${selector}`
 
 t.test(
   'the dashboard in Chromium',
-  { skip: labSkip(...LAB_PROGRAMS, 'chromium'), timeout: 240_000 },
+  { skip: labSkip(...LAB_PROGRAMS, 'chromium'), timeout: 600_000 },
   async (t) => {
     const lab = await VpnLab.create()
     t.teardown(() => lab.destroy())

@@ -63,7 +63,7 @@ async function beside<T>(
   }
 }
 
-t.test('one environment', { timeout: 280_000 }, async (t) => {
+t.test('one environment', { timeout: 600_000 }, async (t) => {
   const gateway: FarGateway = await startFarGateway(1)
   t.teardown(() => gateway.stop())
   const [{ port, pid }] = gateway.environments as [FarGateway['environments'][number]]

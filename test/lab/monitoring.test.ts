@@ -40,7 +40,7 @@ interface Result {
 
 t.test(
   'Prometheus, its rules and the Grafana dashboard',
-  { skip: labSkip(...LAB_PROGRAMS, 'prometheus', 'promtool'), timeout: 240_000 },
+  { skip: labSkip(...LAB_PROGRAMS, 'prometheus', 'promtool'), timeout: 600_000 },
   async (t) => {
     const lab = await VpnLab.create()
     t.teardown(() => lab.destroy())

@@ -8,7 +8,7 @@ import { LAB_PROGRAMS, TUNNEL, VpnLab, WEB } from '../support/vpn-lab.js'
 
 t.test(
   'two files, three commands, two windows',
-  { skip: labSkip(...LAB_PROGRAMS, 'chromium'), timeout: 120_000 },
+  { skip: labSkip(...LAB_PROGRAMS, 'chromium'), timeout: 600_000 },
   async (t) => {
     const lab = await VpnLab.create()
     t.teardown(() => lab.destroy())

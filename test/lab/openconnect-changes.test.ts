@@ -18,7 +18,7 @@ const MIB = 2 ** 20
 const LONG = process.env.LAB_LONG === '1'
 const MINUTE = 60_000
 
-t.test('what changes on the way', { skip, timeout: 270_000 }, async (t) => {
+t.test('what changes on the way', { skip, timeout: 600_000 }, async (t) => {
   const lab = await OpenconnectLab.create()
   t.teardown(() => lab.destroy())
   await lab.startServer({ lines: ['rekey-time = 6'] })

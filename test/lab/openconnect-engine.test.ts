@@ -15,7 +15,7 @@ import {
 const skip = labSkip(...OPENCONNECT_PROGRAMS, 'openconnect')
 const ENGINE = { ...PASSWORD, engine: 'openconnect' }
 
-t.test('the installed openconnect beside WireGuard', { skip, timeout: 240_000 }, async (t) => {
+t.test('the installed openconnect beside WireGuard', { skip, timeout: 600_000 }, async (t) => {
   const lab = await OpenconnectLab.create()
   t.teardown(() => lab.destroy())
   const gateway = lab.gateway(configuration(ENGINE))

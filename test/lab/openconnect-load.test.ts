@@ -7,7 +7,7 @@ import { OPENCONNECT_PROGRAMS, OpenconnectLab } from './openconnect-lab.js'
 
 const skip = labSkip(...OPENCONNECT_PROGRAMS)
 
-t.test('memory stays flat', { skip, timeout: 200_000 }, async (t) => {
+t.test('memory stays flat', { skip, timeout: 600_000 }, async (t) => {
   const lab = await OpenconnectLab.create()
   t.teardown(() => lab.destroy())
   await lab.startServer({ lines: ['rekey-time = 6'] })

@@ -16,7 +16,7 @@ import {
 
 const skip = labSkip(...OPENCONNECT_PROGRAMS)
 
-t.test('an SSL-VPN beside WireGuard', { skip, timeout: 300_000 }, async (t) => {
+t.test('an SSL-VPN beside WireGuard', { skip, timeout: 600_000 }, async (t) => {
   const lab = await OpenconnectLab.create()
   t.teardown(() => lab.destroy())
   const gateway = lab.gateway()

@@ -14,7 +14,7 @@ const MINUTE = 60_000
 
 t.test(
   'new keys under a download, and a server that comes back',
-  { skip, timeout: 280_000 },
+  { skip, timeout: 600_000 },
   async (t) => {
     const lab = await OpenvpnLab.create()
     t.teardown(() => lab.destroy())

@@ -37,7 +37,7 @@ const SERVER = [
   'tmp-dir .',
 ]
 
-t.test('logins of a person', { skip, timeout: 200_000 }, async (t) => {
+t.test('logins of a person', { skip, timeout: 600_000 }, async (t) => {
   const lab = await OpenvpnLab.create()
   t.teardown(() => lab.destroy())
   lab.serverFile('verify.sh', VERIFY, 0o755)

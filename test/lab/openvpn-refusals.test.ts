@@ -21,7 +21,7 @@ const PASSWORDS = [
   'username-as-common-name',
 ]
 
-t.test('refusals have the right words', { skip, timeout: 300_000 }, async (t) => {
+t.test('refusals have the right words', { skip, timeout: 600_000 }, async (t) => {
   const lab = await OpenvpnLab.create()
   t.teardown(() => lab.destroy())
   lab.serverFile('verify.sh', VERIFY, 0o755)

@@ -106,7 +106,7 @@ const VARIANTS: readonly Variant[] = [
   },
 ]
 
-t.test('every variant', { skip: labSkip(...OPENVPN_PROGRAMS), timeout: 300_000 }, async (t) => {
+t.test('every variant', { skip: labSkip(...OPENVPN_PROGRAMS), timeout: 600_000 }, async (t) => {
   const lab = await OpenvpnLab.create()
   t.teardown(() => lab.destroy())
   await lab.joinByIpv6()

@@ -57,7 +57,7 @@ async function started(t: Test): Promise<{ lab: VpnLab; gateway: LabGateway }> {
 
 t.test(
   'Chromium follows the PAC file, two sites in two tabs',
-  { skip: labSkip(...LAB_PROGRAMS, 'chromium'), timeout: 240_000 },
+  { skip: labSkip(...LAB_PROGRAMS, 'chromium'), timeout: 600_000 },
   async (t) => {
     const { lab, gateway } = await started(t)
     const browser = new Chromium(lab.client, lab.folder, `--proxy-pac-url=${PAC}`)
@@ -73,7 +73,7 @@ t.test(
 
 t.test(
   'Firefox follows the PAC file',
-  { skip: labSkip(...LAB_PROGRAMS, 'firefox-esr'), timeout: 240_000 },
+  { skip: labSkip(...LAB_PROGRAMS, 'firefox-esr'), timeout: 600_000 },
   async (t) => {
     const { lab, gateway } = await started(t)
     const preferences = { 'network.proxy.type': 2, 'network.proxy.autoconfig_url': PAC }

@@ -37,7 +37,7 @@ const as = (uid: number, argv: readonly string[]) => [
 
 t.test(
   'the policy port',
-  { skip: labSkip(...LAB_PROGRAMS, 'git', 'wget', 'nc'), timeout: 240_000 },
+  { skip: labSkip(...LAB_PROGRAMS, 'git', 'wget', 'nc'), timeout: 600_000 },
   async (t) => {
     const lab = await VpnLab.create()
     t.teardown(() => lab.destroy())

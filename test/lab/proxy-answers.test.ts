@@ -141,7 +141,7 @@ const ROWS: readonly Row[] = [
 
 t.test(
   'every failure is told as what it is',
-  { skip: labSkip(...LAB_PROGRAMS), timeout: 180_000 },
+  { skip: labSkip(...LAB_PROGRAMS), timeout: 600_000 },
   async (t) => {
     const lab = await VpnLab.create()
     t.teardown(() => lab.destroy())

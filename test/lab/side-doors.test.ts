@@ -56,7 +56,7 @@ const RECORDS = [
 
 t.test(
   'the side doors',
-  { skip: labSkip(...LAB_PROGRAMS, 'dig', 'md5sum', 'nc'), timeout: 180_000 },
+  { skip: labSkip(...LAB_PROGRAMS, 'dig', 'md5sum', 'nc'), timeout: 600_000 },
   async (t) => {
     const lab = await VpnLab.create()
     t.teardown(() => lab.destroy())

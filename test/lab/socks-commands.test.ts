@@ -14,7 +14,7 @@ const QUIC_SIZE = 1200
 
 t.test(
   'the other commands of SOCKS5',
-  { skip: labSkip(...LAB_PROGRAMS, 'nc'), timeout: 180_000 },
+  { skip: labSkip(...LAB_PROGRAMS, 'nc'), timeout: 600_000 },
   async (t) => {
     const lab = await VpnLab.create()
     t.teardown(() => lab.destroy())

@@ -7,7 +7,7 @@ import { SshWorld, skip } from './ssh-world.js'
 
 t.test(
   'SSH logins of a person',
-  { skip: skip || labSkip('script'), timeout: 110_000 },
+  { skip: skip || labSkip('script'), timeout: 600_000 },
   async (t) => {
     const world = await SshWorld.create(t, ['askpw', 'askkey', 'askcode'])
     const { gateway, ssh } = world

@@ -15,7 +15,7 @@ const COUNTER = `require('net').createServer({ allowHalfOpen: true }, (s) => {
   s.on('data', (b) => { n += b.length }).on('end', () => s.end('got ' + n))
 }).listen(7777, '${WEB}', () => console.log('ready'))`
 
-t.test('SSH as a tunnel: changes', { skip, timeout: 280_000 }, async (t) => {
+t.test('SSH as a tunnel: changes', { skip, timeout: 600_000 }, async (t) => {
   const world = await SshWorld.create(t, NAMES, { key: PUBLISH })
   const { lab, ssh, gateway } = world
   const get = world.get.bind(world)

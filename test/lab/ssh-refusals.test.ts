@@ -7,7 +7,7 @@ import { OFFICE, SshWorld, skip } from './ssh-world.js'
 
 const FAIL = ['unknown', 'changed', 'revoked', 'wrongpw', 'wrongkey']
 
-t.test('SSH as a tunnel: refusals', { skip, timeout: 280_000 }, async (t) => {
+t.test('SSH as a tunnel: refusals', { skip, timeout: 600_000 }, async (t) => {
   const world = await SshWorld.create(t, [...FAIL, 'key', 'eve'])
   const { ssh, gateway } = world
   const get = world.get.bind(world)

@@ -7,7 +7,7 @@ import { OFFICE, SshWorld, skip } from './ssh-world.js'
 const LOGINS = ['key', 'rsa', 'ecdsa', 'agent', 'password', 'keyboard', 'both']
 const JUMPS = ['jumps', 'jumped']
 
-t.test('SSH as a tunnel', { skip, timeout: 280_000 }, async (t) => {
+t.test('SSH as a tunnel', { skip, timeout: 600_000 }, async (t) => {
   const world = await SshWorld.create(t, [...LOGINS, ...JUMPS, 'deep'])
   const { lab, ssh, gateway } = world
   const get = world.get.bind(world)

@@ -16,7 +16,7 @@ environments:
   site: { tunnel: { type: openvpn, file: site.ovpn, through: ${through} }, listen: 127.0.0.1:${PORTS.site} }
 `
 
-t.test('OpenVPN through other environments', { skip, timeout: 280_000 }, async (t) => {
+t.test('OpenVPN through other environments', { skip, timeout: 600_000 }, async (t) => {
   const vpn = await OpenvpnLab.create()
   t.teardown(() => vpn.destroy())
   const { lab } = vpn

@@ -68,7 +68,7 @@ async function listens(ns: Namespace, port: number): Promise<void> {
   if (!found) throw new Error(`nothing listens on ${port} in ${ns.name}`)
 }
 
-t.test('chains of environments', { skip, timeout: 240_000 }, async (t) => {
+t.test('chains of environments', { skip, timeout: 600_000 }, async (t) => {
   const lab = await VpnLab.create()
   t.teardown(() => lab.destroy())
   const { office } = lab.sites
@@ -173,7 +173,7 @@ t.test('chains of environments', { skip, timeout: 240_000 }, async (t) => {
     t.match((await gateway.environment('other')).error?.message, /certificate|other\.example/)
   })
 
-  await t.test('the lower one stops and comes back', { timeout: 120_000 }, async (t) => {
+  await t.test('the lower one stops and comes back', { timeout: 600_000 }, async (t) => {
     await gateway.pvpn('stop', 'office')
     // The next look comes within 30 s; a connection that does not reach the proxy brings it about at once.
     t.match(await get(1083, `http://${WEB}/`), /curl: \(97\)/)

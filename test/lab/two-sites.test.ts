@@ -12,7 +12,7 @@ const MIB = 2 ** 20
 
 t.test(
   'two sites and a local network with the same numbers',
-  { skip: labSkip(...LAB_PROGRAMS, 'md5sum'), timeout: 180_000 },
+  { skip: labSkip(...LAB_PROGRAMS, 'md5sum'), timeout: 600_000 },
   async (t) => {
     const lab = await VpnLab.create()
     t.teardown(() => lab.destroy())

@@ -9,7 +9,7 @@ import { LAB_PROGRAMS, VpnLab, WEB } from '../support/vpn-lab.js'
 const SOCKS_TOOL = fileURLToPath(new URL('../support/socks-tool.js', import.meta.url))
 const skip = labSkip(...LAB_PROGRAMS, 'md5sum')
 
-t.test('what already communicates is not disturbed', { skip, timeout: 120_000 }, async (t) => {
+t.test('what already communicates is not disturbed', { skip, timeout: 600_000 }, async (t) => {
   const lab = await VpnLab.create()
   t.teardown(() => lab.destroy())
   const gateway = new LabGateway(lab)
@@ -90,7 +90,7 @@ t.test('what already communicates is not disturbed', { skip, timeout: 120_000 },
   t.equal((await gateway.environment('office')).pid, officePid, 'office was never restarted')
 })
 
-t.test('a cut tunnel', { skip, timeout: 120_000 }, async (t) => {
+t.test('a cut tunnel', { skip, timeout: 600_000 }, async (t) => {
   const lab = await VpnLab.create()
   t.teardown(() => lab.destroy())
   const gateway = new LabGateway(lab)

@@ -3,12 +3,12 @@ import t from 'tap'
 import { labSkip } from '../support/namespace.js'
 import { type LabOptions, PROGRAMS, WireguardGoLab } from './wireguard-go-lab.js'
 
-t.setTimeout(300_000)
+t.setTimeout(900_000)
 
 const SECONDS = 140
 const skip = process.env.LAB_LONG === '1' ? labSkip(...PROGRAMS) : 'takes 140 s: set LAB_LONG=1'
 
-t.test('rekey under traffic', { skip, timeout: 240_000 }, async (t) => {
+t.test('rekey under traffic', { skip, timeout: 600_000 }, async (t) => {
   const roles: LabOptions['initiator'][] = ['machine', 'wireguard-go']
   await Promise.all(
     roles.map(async (initiator) => {

@@ -17,7 +17,7 @@ const skip =
   labSkip(...LAB_PROGRAMS, 'python3', 'script', 'nscd') ||
   (process.getuid?.() !== 0 && 'needs root, to make a device for an unprivileged user')
 
-t.test('behaviour, wrapped', { skip, timeout: 240_000 }, async (t) => {
+t.test('behaviour, wrapped', { skip, timeout: 600_000 }, async (t) => {
   const lab = await WrapLab.create()
   t.teardown(() => lab.destroy())
   const { gateway } = lab

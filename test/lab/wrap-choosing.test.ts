@@ -25,7 +25,7 @@ const ON_DEMAND = `  later:
     listen: 127.0.0.1:1084
 `
 
-t.test('choosing the way', { skip, timeout: 120_000 }, async (t) => {
+t.test('choosing the way', { skip, timeout: 600_000 }, async (t) => {
   const lab = await WrapLab.create()
   t.teardown(() => lab.destroy())
   const { gateway } = lab

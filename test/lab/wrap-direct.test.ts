@@ -17,7 +17,7 @@ const reason =
   (!existsSync(join(ROOT, 'build/native/pvpn-wrap')) && 'pvpn-wrap is not built') ||
   (!existsSync('/dev/net/tun') && 'no /dev/net/tun')
 
-t.test('a direct environment', { skip: reason, timeout: 120_000 }, async (t) => {
+t.test('a direct environment', { skip: reason, timeout: 600_000 }, async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'pvpn-wrap-'))
   chmodSync(folder, 0o777)
   const client = await Namespace.create('client')

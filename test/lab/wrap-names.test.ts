@@ -58,7 +58,7 @@ const EXPECTED = [
   'open /etc/resolv.conf: # pvp',
 ]
 
-t.test('names by a preloaded library', { skip, timeout: 120_000 }, async (t) => {
+t.test('names by a preloaded library', { skip, timeout: 600_000 }, async (t) => {
   const lab = await WrapLab.create()
   t.teardown(() => lab.destroy())
   const { office } = lab.lab.sites

@@ -18,7 +18,7 @@ const skip =
   labSkip(...LAB_PROGRAMS, ...CLIENTS, ...MORE, ...COMPILERS) ||
   (process.getuid?.() !== 0 && 'needs root, to make a device for an unprivileged user')
 
-t.test('programs, wrapped', { skip, timeout: 240_000 }, async (t) => {
+t.test('programs, wrapped', { skip, timeout: 600_000 }, async (t) => {
   const lab = await WrapLab.create()
   t.teardown(() => lab.destroy())
   const services = await startServices(lab)

@@ -20,7 +20,7 @@ const skip =
   labSkip(...LAB_PROGRAMS, ...PROGRAMS) ||
   (process.getuid?.() !== 0 && 'needs root, to make a device for an unprivileged user')
 
-t.test('pvpn-wrap', { skip, timeout: 240_000 }, async (t) => {
+t.test('pvpn-wrap', { skip, timeout: 600_000 }, async (t) => {
   const lab = await WrapLab.create()
   t.teardown(() => lab.destroy())
   const { gateway } = lab

@@ -59,7 +59,7 @@ f = c.makefile('rb'); line = f.readline().split(); back = f.read()
 print(line[0].decode() == hashlib.md5(data).hexdigest(), int(line[1]) == len(data), back == bytes(range(256)) * (len(data) // 256))
 `
 
-t.test('virtual sockets', { skip, timeout: 180_000 }, async (t) => {
+t.test('virtual sockets', { skip, timeout: 600_000 }, async (t) => {
   const lab = await WrapLab.create()
   t.teardown(() => lab.destroy())
   const program = join(lab.gateway.folder, 'virtual')

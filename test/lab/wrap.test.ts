@@ -31,7 +31,7 @@ const reason =
   (!existsSync(join(ROOT, 'build/native/pvpn-wrap')) && 'pvpn-wrap is not built') ||
   (!existsSync('/dev/net/tun') && 'no /dev/net/tun')
 
-t.test('programs inside, and nothing outside', { skip: reason, timeout: 240_000 }, async (t) => {
+t.test('programs inside, and nothing outside', { skip: reason, timeout: 600_000 }, async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'pvpn-wrap-'))
   chmodSync(folder, 0o777)
   const client = await Namespace.create('client', { resolvConf: 'nameserver 198.51.100.53\n' })
