@@ -95,6 +95,13 @@ export function parsePrefix(text: string): Prefix | undefined {
   return { address, bits: Number(digits) }
 }
 
+/** Leading ones of a netmask (RFC 4632 section 3.1); undefined when it has holes. */
+export function maskBits(mask: Bytes | undefined): number | undefined {
+  if (mask === undefined) return undefined
+  const bits = [...mask].map((byte) => byte.toString(2).padStart(8, '0')).join('')
+  return /^1*0*$/.test(bits) ? bits.lastIndexOf('1') + 1 : undefined
+}
+
 /** Is the address inside the prefix? False across families. */
 export function inPrefix(address: Bytes, prefix: Prefix): boolean {
   if (address.length !== prefix.address.length) return false

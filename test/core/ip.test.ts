@@ -5,6 +5,7 @@ import {
   formatHostPort,
   formatIp,
   inPrefix,
+  maskBits,
   parseHostPort,
   parseIp,
   parseIpv4,
@@ -185,6 +186,15 @@ t.test('an address is in a prefix as far as its bits say', async (t) => {
       if (inPrefix(other, prefix) !== bit >= bits) t.fail(`bit ${bit} of /${bits}`)
     }
   }
+})
+
+t.test('bits of a netmask', async (t) => {
+  for (let bits = 0; bits <= 32; bits++) {
+    const mask = [0, 8, 16, 24].map((at) => (0xff00 >> Math.min(Math.max(bits - at, 0), 8)) & 0xff)
+    t.equal(maskBits(Uint8Array.from(mask)), bits, mask.join('.'))
+  }
+  t.equal(maskBits(Uint8Array.of(255, 0, 255, 0)), undefined, 'holes')
+  t.equal(maskBits(undefined), undefined)
 })
 
 t.test('host and port', async (t) => {

@@ -1,5 +1,5 @@
 /** What the server gives the environment: the X-CSTP fields of its answer to CONNECT. */
-import { type Prefix, parseIp, parseIpv4 } from '../../core/ip.js'
+import { maskBits, type Prefix, parseIp, parseIpv4 } from '../../core/ip.js'
 import { isDomainName, isHostAddress, LeftOut } from '../../core/server-values.js'
 import type { Bytes, Millis } from '../../core/types.js'
 import { serverWords } from './failure.js'
@@ -116,13 +116,6 @@ export function prefixOf(text: string): Prefix | undefined {
   if (length === undefined) return { address, bits: most }
   const bits = /^\d{1,3}$/.test(length) ? Number(length) : maskBits(parseIpv4(length))
   return bits === undefined || bits > most ? undefined : { address, bits }
-}
-
-/** Leading ones of a mask; undefined when it is none. */
-export function maskBits(mask: Bytes | undefined): number | undefined {
-  if (mask === undefined) return undefined
-  const bits = [...mask].map((byte) => byte.toString(2).padStart(8, '0')).join('')
-  return /^1*0*$/.test(bits) ? bits.lastIndexOf('1') + 1 : undefined
 }
 
 function time(seconds: string | undefined): Millis | undefined {

@@ -1,8 +1,8 @@
 /** What a push makes of the environment's link: addresses, MTU, DNS, and what is reachable. */
-import { formatIp, parseHostPort, parseIp } from '../../core/ip.js'
+import { formatIp, maskBits, parseHostPort, parseIp } from '../../core/ip.js'
 import type { Bytes, LinkInfo } from '../../core/types.js'
 import { AllowedIps } from '../wireguard/allowed-ips.js'
-import { maskBits, type PushedOptions } from './push-options.js'
+import type { PushedOptions } from './push-options.js'
 
 const INSIDE = 1
 const PAST = 0

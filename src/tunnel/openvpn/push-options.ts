@@ -1,5 +1,12 @@
 /** PUSH_REPLY: the options that a server gives its clients, read one by one. Nothing here is trusted. */
-import { formatHostPort, parseHostPort, parseIp, parseIpv4, parseIpv6 } from '../../core/ip.js'
+import {
+  formatHostPort,
+  maskBits,
+  parseHostPort,
+  parseIp,
+  parseIpv4,
+  parseIpv6,
+} from '../../core/ip.js'
 import { optionWords } from '../../core/option-words.js'
 import { isDomainName, isHostAddress, LeftOut } from '../../core/server-values.js'
 import type { Bytes, Millis } from '../../core/types.js'
@@ -254,13 +261,6 @@ function integer(text: string | undefined): number | undefined {
 function seconds(text: string | undefined): Millis | undefined {
   const value = integer(text)
   return value === undefined ? undefined : value * SECOND
-}
-
-/** Bits of a netmask; undefined when it has holes. */
-export function maskBits(mask: Bytes | undefined): number | undefined {
-  if (mask === undefined) return undefined
-  const bits = [...mask].map((byte) => byte.toString(2).padStart(8, '0')).join('')
-  return /^1*0*$/.test(bits) ? bits.lastIndexOf('1') + 1 : undefined
 }
 
 function ipv6Prefix(text: string): { address: Bytes; bits: number } | undefined {
