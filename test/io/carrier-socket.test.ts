@@ -1,6 +1,6 @@
 /** The socket of a tunnel that knows UDP and TCP. */
 import { createServer, type Socket } from 'node:net'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import type { PvpnError } from '../../src/core/errors.js'
 import { PacketBatch } from '../../src/core/packet-batch.js'
 import { parseSocketAddress } from '../../src/core/socket-address.js'
@@ -103,17 +103,23 @@ t.test('the end of a connection, and none at all', async (t) => {
   t.equal(errors.length, 3, 'what we end ourselves is no error')
 })
 
-t.test('a peer that does not read holds the sender back', async (t) => {
+/** A carrier and the far end of its connection. */
+async function connected(t: Test): Promise<{ socket: CarrierSocket; sockets: Socket[] }> {
   const { port, sockets } = await server(t)
   const socket = await carrier(t)
-  let connected = false
-  let writable = 0
+  let open = false
   socket.onConnect = () => {
-    connected = true
+    open = true
   }
-  socket.onWritable = () => writable++
   socket.connect(record(port))
-  t.ok(await eventually(() => connected && sockets.length === 1))
+  t.ok(await eventually(() => open && sockets.length === 1))
+  return { socket, sockets }
+}
+
+t.test('a peer that does not read holds the sender back', async (t) => {
+  const { socket, sockets } = await connected(t)
+  let writable = 0
+  socket.onWritable = () => writable++
   sockets[0]?.pause()
   const batch = batchOf(...Array.from({ length: 64 }, () => 'x'.repeat(1500)))
   let sent = 0
@@ -126,14 +132,7 @@ t.test('a peer that does not read holds the sender back', async (t) => {
 })
 
 t.test('what was written last goes out before the end, and that is waited for', async (t) => {
-  const { port, sockets } = await server(t)
-  const socket = await carrier(t)
-  let connected = false
-  socket.onConnect = () => {
-    connected = true
-  }
-  socket.connect(record(port))
-  t.ok(await eventually(() => connected && sockets.length === 1))
+  const { socket, sockets } = await connected(t)
   let received = 0
   let ended = false
   sockets[0]?.on('data', (chunk: Buffer) => {
@@ -160,14 +159,7 @@ t.test('what was written last goes out before the end, and that is waited for', 
 })
 
 t.test('a peer that never reads is waited for shortly', async (t) => {
-  const { port, sockets } = await server(t)
-  const socket = await carrier(t)
-  let connected = false
-  socket.onConnect = () => {
-    connected = true
-  }
-  socket.connect(record(port))
-  t.ok(await eventually(() => connected && sockets.length === 1))
+  const { socket, sockets } = await connected(t)
   sockets[0]?.pause()
   const batch = batchOf(...Array.from({ length: 64 }, () => 'x'.repeat(1500)))
   for (let sent = 0; socket.send(batch, 0) === batch.count && sent < 1000; sent++) {}

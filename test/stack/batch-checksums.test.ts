@@ -2,26 +2,17 @@
 import t from 'tap'
 import { PacketBatch } from '../../src/core/packet-batch.js'
 import type { PacketChecksums } from '../../src/core/packet-checksums.js'
-import type { Bytes, Random } from '../../src/core/types.js'
+import type { Bytes } from '../../src/core/types.js'
 import type { Stack } from '../../src/stack/contract.js'
 import { createStack } from '../../src/stack/stack.js'
 import { CHECKSUMS } from '../support/packet-checksums.js'
+import { seeded } from './seeded.js'
 
 const SIZE = 100_000
 const LINKS = [
   { addresses: ['10.0.0.1/24', 'fd00::1/64'], dns: [], search: [], mtu: 1420 },
   { addresses: ['10.0.0.2/24', 'fd00::2/64'], dns: [], search: [], mtu: 1420 },
 ] as const
-
-function seeded(seed: number): Random {
-  let state = seed
-  return (out) => {
-    for (let i = 0; i < out.length; i++) {
-      state = (Math.imul(state, 1664525) + 1013904223) | 0
-      out[i] = state >>> 24
-    }
-  }
-}
 
 interface Seen {
   readonly packets: Buffer[]

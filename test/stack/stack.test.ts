@@ -3,11 +3,12 @@ import { set16, u8, u16 } from '../../src/core/bytes.js'
 import { PvpnError } from '../../src/core/errors.js'
 import { parseIp } from '../../src/core/ip.js'
 import { PacketBatch } from '../../src/core/packet-batch.js'
-import type { Bytes, Random } from '../../src/core/types.js'
+import type { Bytes } from '../../src/core/types.js'
 import type { Stack } from '../../src/stack/contract.js'
 import { createStack } from '../../src/stack/stack.js'
 import { checksum } from '../../src/wire/checksum.js'
 import { fragment6 } from './fragments.js'
+import { seeded } from './seeded.js'
 
 const A = { addresses: ['10.0.0.1/24', 'fd00::1/64'], dns: [], search: [], mtu: 1420 }
 const B = {
@@ -15,16 +16,6 @@ const B = {
   dns: [],
   search: [],
   mtu: 1420,
-}
-
-function seeded(seed: number): Random {
-  let state = seed
-  return (out) => {
-    for (let i = 0; i < out.length; i++) {
-      state = (Math.imul(state, 1664525) + 1013904223) | 0
-      out[i] = state >>> 24
-    }
-  }
 }
 
 /** Two stacks on a wire; `tap` sees each packet and may change or (false) drop it. */
