@@ -5,9 +5,32 @@ import { KnownSecrets } from '../../src/core/known-secrets.js'
 import { silentLogger } from '../../src/core/log.js'
 import { askFor, question } from '../../src/core/question.js'
 import type { StreamTunnel } from '../../src/core/stream-tunnel.js'
-import { StreamEnvironment } from '../../src/environment/stream-environment.js'
+import {
+  StreamEnvironment,
+  type StreamEnvironmentOptions,
+} from '../../src/environment/stream-environment.js'
 import { systemRandom } from '../../src/io/random.js'
 import { VirtualClock } from './virtual-clock.js'
+
+function behind(
+  tunnel: StreamTunnel,
+  clock: VirtualClock,
+  more: Partial<StreamEnvironmentOptions> = {},
+): StreamEnvironment {
+  return new StreamEnvironment({
+    name: 'lab',
+    tunnelType: 'ssh',
+    dns: { servers: undefined, search: undefined, zones: {}, hosts: {}, listen: [] },
+    connectTimeout: 15,
+    tunnel,
+    clock,
+    random: systemRandom,
+    logger: silentLogger,
+    secrets: new KnownSecrets(),
+    onState: () => {},
+    ...more,
+  })
+}
 
 t.test('a server that is away: sooner when a program asks, at most once a second', async (t) => {
   const clock = new VirtualClock()
@@ -23,18 +46,7 @@ t.test('a server that is away: sooner when a program asks, at most once a second
     dial: () => Promise.reject(new PvpnError('ERR_REFUSED', 'refused')),
     close: () => {},
   }
-  const environment = new StreamEnvironment({
-    name: 'lab',
-    tunnelType: 'ssh',
-    dns: { servers: undefined, search: undefined, zones: {}, hosts: {}, listen: [] },
-    connectTimeout: 15,
-    tunnel,
-    clock,
-    random: systemRandom,
-    logger: silentLogger,
-    secrets: new KnownSecrets(),
-    onState: () => {},
-  })
+  const environment = behind(tunnel, clock)
   const ask = () =>
     t.rejects(environment.dial({ host: '192.0.2.1', port: 80 }), { code: 'ERR_DOWN' })
   await environment.start()
@@ -101,17 +113,9 @@ t.test('what a server repeats of a secret is nowhere to be seen', async (t) => {
     answer: () => undefined,
     close: () => {},
   }
-  const environment = new StreamEnvironment({
-    name: 'lab',
-    tunnelType: 'ssh',
-    dns: { servers: undefined, search: undefined, zones: {}, hosts: {}, listen: [] },
-    connectTimeout: 15,
-    tunnel,
-    clock,
-    random: systemRandom,
+  const environment = behind(tunnel, clock, {
     logger: { ...silentLogger, warn: note, error: note },
     secrets: new KnownSecrets(['right horse']),
-    onState: () => {},
   })
   const dial = () => environment.dial({ host: '192.0.2.1', port: 80 })
   await environment.start()

@@ -1,6 +1,6 @@
 /** `engine: openconnect`: Debian's openconnect as a child without privileges, with Debian's ocserv. */
 import { readdirSync, readFileSync } from 'node:fs'
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { eventually, labSkip } from '../support/namespace.js'
 import { WEB, WEB_6 } from '../support/vpn-lab.js'
 import {
@@ -10,6 +10,7 @@ import {
   PASSWORD,
   pinOf,
   SERVER_ADDRESS,
+  stepsOf,
 } from './openconnect-lab.js'
 
 const skip = labSkip(...OPENCONNECT_PROGRAMS, 'openconnect')
@@ -21,21 +22,7 @@ t.test('the installed openconnect beside WireGuard', { skip, timeout: 600_000 },
   const gateway = lab.gateway(configuration(ENGINE))
   await lab.startServer()
 
-  const use = async (tunnel: Readonly<Record<string, string>>): Promise<void> => {
-    gateway.write('pvpn.yaml', configuration(tunnel))
-    await gateway.pvpn('reload')
-    await gateway.pvpn('restart', 'site')
-  }
-  const says = async (t: Test, state: string, words: RegExp) => {
-    const { found, seen } = await gateway.says('site', state, words)
-    t.ok(found, `${words}: ${seen}`)
-    t.equal((await gateway.environment('office')).state, 'up', 'the other one goes on')
-  }
-  const works = async (t: Test) => {
-    t.ok(await gateway.reaches('site', 'up', 20_000), 'it comes up')
-    t.match((await gateway.curl('site', `http://${WEB}/`)).stdout, /^site /)
-    t.match((await gateway.curl('office', `http://${WEB}/`)).stdout, /^office /)
-  }
+  const { use, says, works } = stepsOf(gateway)
   /** What the environment's process has started: others on this machine may run the same programs. */
   const children = async (): Promise<readonly Seen[]> => {
     const { pid } = (await gateway.environment('site')) as unknown as { pid: number }

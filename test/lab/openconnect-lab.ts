@@ -6,10 +6,11 @@ import { type ChildProcess, execFileSync } from 'node:child_process'
 import { createHash, X509Certificate } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Test } from 'tap'
 import { LabGateway, PORTS } from '../support/lab-gateway.js'
 import { eventually } from '../support/namespace.js'
 import { type Identity, Pki } from '../support/pki.js'
-import { LAB_PROGRAMS, SITES, TUNNEL, VpnLab } from '../support/vpn-lab.js'
+import { LAB_PROGRAMS, SITES, TUNNEL, VpnLab, WEB } from '../support/vpn-lab.js'
 
 export const OPENCONNECT_PROGRAMS = [...LAB_PROGRAMS, 'ocserv', 'ocpasswd', 'openssl']
 export const SERVER_ADDRESS = SITES.site.public
@@ -197,4 +198,24 @@ export class OpenconnectLab {
 export function pinOf({ certificate }: Identity): string {
   const key = new X509Certificate(certificate).publicKey.export({ type: 'spki', format: 'der' })
   return `pin-sha256:${createHash('sha256').update(key).digest('base64')}`
+}
+
+/** What the tests do with the second site's tunnel, and what they look at each time. */
+export function stepsOf(gateway: LabGateway) {
+  const use = async (tunnel: Readonly<Record<string, string>>): Promise<void> => {
+    gateway.write('pvpn.yaml', configuration(tunnel))
+    await gateway.pvpn('reload')
+    await gateway.pvpn('restart', 'site')
+  }
+  const says = async (t: Test, state: string, words: RegExp) => {
+    const { found, seen } = await gateway.says('site', state, words)
+    t.ok(found, `${words}: ${seen}`)
+    t.equal((await gateway.environment('office')).state, 'up', 'the other one goes on')
+  }
+  const works = async (t: Test) => {
+    t.ok(await gateway.reaches('site', 'up', 20_000), 'it comes up')
+    t.match((await gateway.curl('site', `http://${WEB}/`)).stdout, /^site /)
+    t.match((await gateway.curl('office', `http://${WEB}/`)).stdout, /^office /)
+  }
+  return { use, says, works }
 }

@@ -1,17 +1,17 @@
 /** The SSL-VPN client with Debian's ocserv: every way to log in, and every refusal with its words. */
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { eventually, labSkip } from '../support/namespace.js'
 import { WEB, WEB_6 } from '../support/vpn-lab.js'
 import {
-  configuration,
   OPENCONNECT_PROGRAMS,
   OpenconnectLab,
   PASSWORD,
   pinOf,
   SERVER,
   SERVER_ADDRESS,
+  stepsOf,
 } from './openconnect-lab.js'
 
 const skip = labSkip(...OPENCONNECT_PROGRAMS)
@@ -23,21 +23,7 @@ t.test('an SSL-VPN beside WireGuard', { skip, timeout: 600_000 }, async (t) => {
   await lab.startServer()
   t.ok(await gateway.up(15), 'both come up')
 
-  const use = async (tunnel: Readonly<Record<string, string>>): Promise<void> => {
-    gateway.write('pvpn.yaml', configuration(tunnel))
-    await gateway.pvpn('reload')
-    await gateway.pvpn('restart', 'site')
-  }
-  const says = async (t: Test, state: string, words: RegExp) => {
-    const { found, seen } = await gateway.says('site', state, words)
-    t.ok(found, `${words}: ${seen}`)
-    t.equal((await gateway.environment('office')).state, 'up', 'the other one goes on')
-  }
-  const works = async (t: Test) => {
-    t.ok(await gateway.reaches('site', 'up', 20_000), 'it comes up')
-    t.match((await gateway.curl('site', `http://${WEB}/`)).stdout, /^site /)
-    t.match((await gateway.curl('office', `http://${WEB}/`)).stdout, /^office /)
-  }
+  const { use, says, works } = stepsOf(gateway)
 
   await t.test('web and DNS inside, at the very addresses of the other environment', async (t) => {
     await works(t)
