@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util'
 import { labSkip } from '../test/support/namespace.js'
 import { type Contestant, KINDS } from './lab/contestants.js'
 import { CASES, measure } from './lab/measure.js'
-import { memory } from './lab/process-tree.js'
+import { cpuSeconds, memory } from './lab/process-tree.js'
 import { BenchLab, type Path } from './lab/topology.js'
 import { TUNNELS } from './lab/tunnels.js'
 import { merged, type Ratios, ratios, regressions } from './ratios.js'
@@ -40,6 +40,10 @@ const PATHS: readonly Path[] = [
 const STORED = 'bench/ratios.json'
 const FIRST_PORT = 1081
 const SETTLE = 2000
+/** At rest: less than this part of a core over this time, in milliseconds; not waited for longer than that. */
+const AT_REST = 0.1
+const REST = 300
+const REST_AT_MOST = 15_000
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -159,6 +163,7 @@ async function race(lab: BenchLab, path: Path, contestants: readonly Contestant[
   )
   for (let run = 1; run <= Number(values.runs); run++) {
     for (const { one, c, row } of rows) {
+      await quiet(lab, contestants)
       const figures = await measure(lab, one, c, Number(values.seconds ?? 4))
       row.runs.push(figures)
       const shown = Object.entries(figures).map(([key, value]) => `${key} ${value.toFixed(2)}`)
@@ -166,6 +171,23 @@ async function race(lab: BenchLab, path: Path, contestants: readonly Contestant[
     }
   }
   return rows.map(({ row }) => row)
+}
+
+/**
+ * Waits until what was measured before has worked off what it still held: a proxy goes on sending what
+ * it took in, for seconds, beside whoever is next.
+ */
+async function quiet(lab: BenchLab, contestants: readonly Contestant[]): Promise<void> {
+  const pids = [...contestants.flatMap((one) => one.roots), ...lab.farPids]
+  const end = Date.now() + REST_AT_MOST
+  let before = cpuSeconds(pids)
+  while (Date.now() < end) {
+    await new Promise((resolve) => setTimeout(resolve, REST))
+    const now = cpuSeconds(pids)
+    if ((now - before) * 1000 < REST * AT_REST) return
+    before = now
+  }
+  process.stderr.write('the contestants do not come to rest\n')
 }
 
 /** The cases that need no peers. */

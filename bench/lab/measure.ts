@@ -1,5 +1,6 @@
 /** One measurement of one contestant: the load's own result with what it cost. */
 
+import type { Namespace } from '../../test/support/namespace.js'
 import type { Contestant } from './contestants.js'
 import { cpuSeconds, memory } from './process-tree.js'
 import { type BenchLab, OTHER_CORES, TARGET } from './topology.js'
@@ -42,6 +43,7 @@ export async function measure(
   const { roots, namespace, port, wrapper } = contestant
   const before = cpuSeconds(roots)
   const farBefore = cpuSeconds(lab.farPids)
+  const overflowBefore = await overflows(lab.far)
   let [pss, uss] = [0, 0]
   const sample = () => {
     const now = memory(roots)
@@ -71,6 +73,8 @@ export async function measure(
         perSecond: r.count / r.seconds,
         failed: r.failed,
         cpuMsEach: (cpu / r.count) * 1e3,
+        p50ms: r.p50,
+        p99ms: r.p99,
         ...share,
       }
     case 'latency':
@@ -79,10 +83,20 @@ export async function measure(
       return {
         arrivedPerSecond: (r.count - r.failed) / r.seconds,
         lostPercent: (r.failed / r.count) * 100,
+        lostByFarPercent: (((await overflows(lab.far)) - overflowBefore) / r.count) * 100,
         cpuUsEach: (cpu / r.count) * 1e6,
         ...share,
       }
     default:
       return { gbit: (r.bytes * 8) / r.seconds / 1e9, cpuPerGB: cpu / (r.bytes / 1e9), ...share }
   }
+}
+
+/** Datagrams that reached this namespace and found a full socket buffer. */
+async function overflows(namespace: Namespace): Promise<number> {
+  const [names = [], values = []] = (await namespace.check(['cat', '/proc/net/snmp']))
+    .split('\n')
+    .filter((line) => line.startsWith('Udp:'))
+    .map((line) => line.split(' '))
+  return Number(values[names.indexOf('RcvbufErrors')])
 }
