@@ -138,9 +138,10 @@ export class Bbr implements CongestionControl {
 
   acknowledged(c: Connection, d: Delivery, _newly: number, lost: number): void {
     const { now } = c.stack
-    this.#measure(c)
+    const inFlight = c.pipe + d.bytes + lost
+    this.#measure(c, inFlight)
     this.#aggregation.acknowledged(d.bytes, now, this.bandwidth, this.window, this.#roundStart)
-    this.#cycle(c, lost, now)
+    this.#cycle(c, inFlight, lost, now)
     this.#fullness(c)
     this.#drain(c, now)
     this.#roundTrip(c, d, now)
@@ -149,11 +150,11 @@ export class Bbr implements CongestionControl {
     this.#resize(c, d.bytes)
   }
 
-  #measure(c: Connection): void {
+  #measure(c: Connection, inFlight: number): void {
     const { rate } = c
     this.#roundStart = false
     const sample = rate.interval === 0 ? 0 : (rate.bytes * 1000) / rate.interval
-    this.#bound.sample(c.pipe, sample)
+    this.#bound.sample(inFlight, sample)
     if (sample === 0) return
     if (sequenceDistance(this.#roundUntil, rate.prior) >= 0) {
       this.#roundUntil = rate.delivered
@@ -197,15 +198,15 @@ export class Bbr implements CongestionControl {
     return this.#content(gain) + bursts + more
   }
 
-  #cycle(c: Connection, lost: number, now: Millis): void {
+  /** `inFlight`: before this ACK; a window that is full holds less after it. */
+  #cycle(c: Connection, inFlight: number, lost: number, now: Millis): void {
     if (this.#mode !== PROBE_BANDWIDTH) return
     const passed = now - this.#phaseStart > this.#minimum
-    const inFlight = c.pipe
     let over = passed
     if (this.#pacingGain > 1) {
       const most = Math.min(this.#target(this.#pacingGain, c.mss), this.#bound.window - 2 * c.mss)
       over = passed && (lost > 0 || inFlight >= most)
-    } else if (this.#pacingGain < 1) over = passed || inFlight <= this.#target(1, c.mss)
+    } else if (this.#pacingGain < 1) over = passed || c.pipe <= this.#target(1, c.mss)
     if (!over) return
     this.#phase = (this.#phase + 1) % CYCLE.length
     this.#phaseStart = now

@@ -128,6 +128,8 @@ export class Connection implements TcpSocket {
   /** When the next new segment may leave (see pacing.ts), and whether one waits for it. */
   paceAt: Millis = 0
   paceWaits = false
+  /** Segments have waited for `paceAt` since there was last nothing to send. */
+  paceBehind = false
   readonly recovery = new Recovery()
   readonly rack = new Rack()
   readonly trip = new RoundTrip()

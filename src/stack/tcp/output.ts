@@ -13,7 +13,7 @@ import {
 import { probePath } from './black-hole.js'
 import { type Connection, TIMER_PERSIST } from './connection.js'
 import { RECEIVE_SHIFT, segmentRoom } from './handshake.js'
-import { paceAllows, paceSent } from './pacing.js'
+import { paceAllows, paceRests, paceSent } from './pacing.js'
 import { commitSegment, ipHeaderLength } from './packet.js'
 import { advertise, growReceiveBuffer, windowUpdateDue } from './receive.js'
 import { OPEN } from './recovery.js'
@@ -41,6 +41,7 @@ export function emit(c: Connection, batch: PacketBatch, blocks: Int32Array): boo
   noteLateness(c)
   if (c.holeUntil <= c.stack.now) probePath(c)
   if (c.state !== 'TIME-WAIT') more = stream(c, batch)
+  if (!more) paceRests(c)
   if (!more && c.acksWanted === 0 && windowUpdateDue(c)) c.acksWanted = 1
   if (c.acksWanted > 0 && !more) {
     if (batch.full) return true

@@ -9,17 +9,25 @@ import type { Connection } from './connection.js'
 export const PACED_ROUND_TRIP = 3
 /** Milliseconds of the rate that may leave at once. */
 const BURST = 1
+/** The same where segments have waited for a turn that came later than it was due: what a timer's coarseness or a busy machine may take from the rate. */
+const CATCH_UP = 5
 
 /** May a new segment leave now? If not, `paceWaits` is set. */
 export function paceAllows(c: Connection): boolean {
-  if (c.paceAt <= c.stack.now) return true
-  c.paceWaits = true
-  return false
+  c.paceWaits = c.paceAt > c.stack.now
+  if (c.paceWaits) c.paceBehind = true
+  return !c.paceWaits
+}
+
+/** Nothing more is to be sent for another reason than the pace: time that passes now is not owed. */
+export function paceRests(c: Connection): void {
+  if (!c.paceWaits) c.paceBehind = false
 }
 
 /** A segment has left, for the first time or again. */
 export function paceSent(c: Connection, bytes: number): void {
   const { smoothed } = c.trip
   if (!c.stack.pacing || smoothed < PACED_ROUND_TRIP) return
-  c.paceAt = Math.max(c.paceAt, c.stack.now - BURST) + bytes / c.congestion.rate(smoothed, c.mss)
+  const from = c.stack.now - (c.paceBehind ? CATCH_UP : BURST)
+  c.paceAt = Math.max(c.paceAt, from) + bytes / c.congestion.rate(smoothed, c.mss)
 }
