@@ -11,7 +11,13 @@ import type { LogLevel } from '../core/log.js'
 import type { EnvironmentOptions } from '../core/options.js'
 import type { Answers, Question } from '../core/question.js'
 import type { StatusError } from './contract.js'
-import { ENVIRONMENT_HEAP_MIB, HANDOVER_PENDING, RESOLVING_MOST, STATUS_TIMEOUT } from './limits.js'
+import {
+  ENVIRONMENT_HEAP_MIB,
+  ENVIRONMENT_YOUNG_MIB,
+  HANDOVER_PENDING,
+  RESOLVING_MOST,
+  STATUS_TIMEOUT,
+} from './limits.js'
 
 export interface ProcessEvents {
   onReady(): void
@@ -85,7 +91,10 @@ export class EnvironmentProcess {
       serialization: 'advanced',
       // stdout belongs to the gateway's own lines: what a process prints by accident goes to stderr.
       stdio: ['ignore', 2, 2, 'ipc'],
-      execArgv: [`--max-old-space-size=${heapMib}`],
+      execArgv: [
+        `--max-old-space-size=${heapMib}`,
+        `--max-semi-space-size=${ENVIRONMENT_YOUNG_MIB}`,
+      ],
     })
     this.#child.on('message', (message: FromEnvironment) => this.#receive(message))
     this.#child.on('exit', (code, signal) =>

@@ -2,6 +2,8 @@
 
 /** Heap of one environment's process, MiB (`--max-old-space-size`). Beyond: that process dies and is started again. */
 export const ENVIRONMENT_HEAP_MIB = 512
+/** Half of the young generation of that heap, MiB (`--max-semi-space-size`). Beyond: collected. */
+export const ENVIRONMENT_YOUNG_MIB = 8
 /** From fork until the process says it is ready. Beyond: it is killed and started again with back-off. */
 export const BOOT_TIMEOUT = 60_000
 /** From `start` until the process says that its listeners are bound. Beyond: killed, back-off. */

@@ -3,6 +3,7 @@
  * clients with `NAME PID HOW` and echoes, and does what a client's line or its own name says.
  */
 import { createServer, type Server, type Socket } from 'node:net'
+import { getHeapSpaceStatistics } from 'node:v8'
 import type { RecentFailure } from '../../src/core/activity.js'
 import type { EnvironmentStatus } from '../../src/core/environment.js'
 import type { FromEnvironment, ToEnvironment } from '../../src/core/ipc.js'
@@ -65,6 +66,7 @@ function serve(socket: Socket, how: string): void {
     if (word === 'again') ask(false)
     if (word === 'down') state('down', 'the far side is silent')
     if (word === 'memory') eatMemory()
+    if (word === 'young') socket.write(`${youngGeneration()}\n`)
     socket.write(data)
   })
   socket.on('end', () => socket.end())
@@ -74,6 +76,14 @@ function serve(socket: Socket, how: string): void {
 function eatMemory(): void {
   const eaten: object[] = []
   for (;;) eaten.push(new Array(1000).fill({}))
+}
+
+/** Bytes of the heap's young generation after much that lived for a while. */
+function youngGeneration(): number {
+  const alive: object[] = new Array(50_000)
+  for (let i = 0; i < 5_000_000; i++) alive[i % alive.length] = { i }
+  const spaces = getHeapSpaceStatistics()
+  return spaces.find((space) => space.space_name === 'new_space')?.space_size ?? 0
 }
 
 async function start(options: EnvironmentOptions): Promise<void> {

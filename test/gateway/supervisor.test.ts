@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import t, { type Test } from 'tap'
+import { ENVIRONMENT_YOUNG_MIB } from '../../src/gateway/limits.js'
 import { environmentFigures } from '../support/figures.js'
 import { freePort } from '../support/free-port.js'
 import {
@@ -147,6 +148,18 @@ t.test('a process that runs out of memory dies alone', async (t) => {
   await greetingLike(a, /^a /)
   other.close()
   eater.close()
+})
+
+t.test('the young generation of a process stays small', async (t) => {
+  const port = await freePort()
+  const h = started(t, [environmentOptions('a', port)])
+  await h.state('a', 'up')
+  const client = new LineClient(port)
+  await client.line()
+  client.send('young\n')
+  const size = Number(await client.line())
+  t.ok(size > 0 && size <= 2.5 * ENVIRONMENT_YOUNG_MIB * 2 ** 20, `${size} bytes`)
+  client.close()
 })
 
 t.test('a process that never says it is ready is killed', async (t) => {
