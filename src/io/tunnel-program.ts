@@ -59,6 +59,9 @@ export class ProgramSocket implements DatagramSocket, TunnelProgram {
           this.#adopt(fd)
           handlers.onLink(variables)
         },
+        onPrinted: (text, errors) => {
+          if (this.#run === run) handlers.onPrinted(text, errors)
+        },
         onEnd: (end) => {
           if (this.#run !== run) return
           this.stop()
@@ -69,6 +72,10 @@ export class ProgramSocket implements DatagramSocket, TunnelProgram {
     this.#run = run
     this.#running.add(run.ended)
     void run.ended.then(() => this.#running.delete(run.ended))
+  }
+
+  say(line: string): void {
+    this.#run?.say(line)
   }
 
   stop(): void {
@@ -132,6 +139,7 @@ interface RunOptions {
 
 interface RunHandlers {
   onPackets(fd: number, variables: ReadonlyMap<string, string>): void
+  onPrinted: ProgramHandlers['onPrinted']
   onEnd: ProgramHandlers['onEnd']
 }
 
@@ -175,9 +183,14 @@ class Run {
     )
   }
 
+  say(line: string): void {
+    if (this.#child?.stdin?.writable === true) this.#child.stdin.write(`${line}\n`)
+  }
+
   /** It is asked, and killed when it does not. */
   stop(): void {
     this.#stopped = true
+    this.#child?.stdin?.end()
     if (this.#isOver) return
     if (this.#child === undefined) {
       this.#end()
@@ -204,10 +217,11 @@ class Run {
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (text: string) => {
         this.#output = (this.#output + text).slice(-PROGRAM_OUTPUT)
+        if (!this.#told && !this.#stopped) this.#handlers.onPrinted(text, stream === child.stderr)
       })
     }
     child.stdin.on('error', () => undefined)
-    child.stdin.end(input)
+    child.stdin.write(input)
   }
 
   #hear(text: string, descriptors: readonly number[]): void {
@@ -225,6 +239,8 @@ class Run {
     // What the login printed says nothing about a later end.
     this.#told = true
     this.#output = ''
+    // A question from here on (the certificate of a new connection is another) is answered by that.
+    this.#child?.stdin?.end()
     const entries = this.#text.split('\0').filter((entry) => entry.includes('='))
     this.#handlers.onPackets(
       fd,

@@ -82,10 +82,6 @@ t.test('mistakes', async (t) => {
     ['url: vpn.example, dtls: true', /the native client carries packets over TLS only/],
     ['url: v.example, engine: openconnect, form: { a: b }', /takes "form" only where everybody/],
     [
-      'url: v.example, engine: openconnect, certificate: me.pem, key: me.key, key_password: x',
-      /takes "key_password" only where everybody can read it/,
-    ],
-    [
       `url: v.example, engine: openconnect, ca: ca.pem, server_pin: 'pin-sha256:${'A'.repeat(43)}='`,
       /the key replaces the checks of chain and name/,
     ],

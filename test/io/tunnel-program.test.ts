@@ -3,7 +3,7 @@ import { chmodSync, existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { ProgramEnd } from '../../src/core/tunnel-program.js'
-import { PROGRAM_OUTPUT } from '../../src/io/limits.js'
+import { PROGRAM_END, PROGRAM_OUTPUT } from '../../src/io/limits.js'
 import { ProgramSocket } from '../../src/io/tunnel-program.js'
 import { accel } from '../../src/native/accel.js'
 
@@ -14,7 +14,11 @@ const skip = built ? false : 'needs the native parts'
 
 function run(socket: ProgramSocket, args: readonly string[] = [], input = ''): Promise<ProgramEnd> {
   return new Promise((resolve) => {
-    socket.start(args, input, { onLink: () => undefined, onEnd: resolve })
+    socket.start(args, input, {
+      onPrinted: () => undefined,
+      onLink: () => undefined,
+      onEnd: resolve,
+    })
   })
 }
 
@@ -64,4 +68,51 @@ t.test('one that does not end when it is asked is killed', { skip }, async (t) =
   socket.close()
   await socket.flushed
   t.pass('it has ended')
+})
+
+t.test('a dialogue: what it asks on standard error, and what it is told', { skip }, async (t) => {
+  const folder = fake(
+    t,
+    `echo progress; printf 'Pass' >&2; printf 'word:' >&2; read -r a
+     echo "Please enter your code." >&2; printf 'Code:' >&2; read -r b
+     echo "told $a and $b"; read -r c || echo "nothing more"`,
+  )
+  const socket = new ProgramSocket(folder)
+  const seen = { output: '', errors: '' }
+  const told: string[] = []
+  const end = await new Promise<ProgramEnd>((resolve) => {
+    socket.start([], '', {
+      onPrinted: (text, errors) => {
+        seen[errors ? 'errors' : 'output'] += text
+        const answers = [
+          [/Password:$/, 'horse'],
+          [/Code:$/, '123456'],
+        ] as const
+        const [pattern, answer] = answers[told.length] ?? [/$^/, '']
+        if (!pattern.test(seen.errors)) return
+        told.push(answer)
+        socket.say(answer)
+        if (told.length === 2) setTimeout(() => socket.say('third'), 300)
+      },
+      onLink: () => undefined,
+      onEnd: resolve,
+    })
+  })
+  t.match(end.output, /told horse and 123456/)
+  t.equal(seen.errors, 'Password:Please enter your code.\nCode:')
+  t.match(seen.output, /^progress\n/)
+  socket.say('to nobody')
+  socket.close()
+})
+
+t.test('one that waits for an answer ends when it is stopped', { skip }, async (t) => {
+  // As a read that a signal does not interrupt.
+  const folder = fake(t, 'trap "" INT; read -r line; echo over')
+  const socket = new ProgramSocket(folder)
+  void run(socket)
+  await new Promise((resolve) => setTimeout(resolve, 200))
+  const before = Date.now()
+  socket.close()
+  await socket.flushed
+  t.ok(Date.now() - before < PROGRAM_END, 'before it would have been killed')
 })

@@ -1,5 +1,7 @@
 /** `engine: openconnect`: Debian's openconnect as a child without privileges, with Debian's ocserv. */
-import { readdirSync, readFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { chmodSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import t from 'tap'
 import { eventually, labSkip } from '../support/namespace.js'
 import { WEB, WEB_6 } from '../support/vpn-lab.js'
@@ -7,6 +9,7 @@ import {
   configuration,
   OPENCONNECT_PROGRAMS,
   OpenconnectLab,
+  oneTimeCode,
   PASSWORD,
   pinOf,
   SERVER_ADDRESS,
@@ -103,6 +106,71 @@ t.test('the installed openconnect beside WireGuard', { skip, timeout: 600_000 },
     await use({ ...unknown, server_pin: `'${lab.pin}'` })
     await works(t)
     t.notMatch(gateway.stdout + gateway.stderr, /horse/)
+  })
+
+  await t.test('a password and a code, at a terminal', async (t) => {
+    await lab.startServer({ auth: lab.withCodes() })
+    const asked = /^auth failed: vpn.example asks for "Please enter your OTP password. Password"$/
+    await use(ENGINE)
+    await says(t, 'failed', asked)
+    t.equal((await gateway.curl('site', `http://${WEB}/`)).code, 97)
+    const asks = /site: Please enter your OTP password. Password: $/
+    const wrong = await gateway.typing(['start', 'site'], [[asks, '000000\r']])
+    t.not(wrong.status, 0)
+    await says(t, 'failed', /^auth failed: the server refused user "ann": Authentication failed$/)
+    const right = await gateway.typing(['start', 'site'], [[asks, `${oneTimeCode(0)}\r`]])
+    t.equal(right.status, 0, right.screen)
+    await works(t)
+    const { password_file: _, ...without } = ENGINE
+    await use(without)
+    const [code, next] = [oneTimeCode(1), oneTimeCode(2)]
+    const typed = await gateway.typing(
+      ['start', 'site'],
+      [
+        [/site: Please enter your password. Password: $/, 'wrong horse\r'],
+        [/refused user "ann": Login failed.[\s\S]*Password: $/, 'right horse\r'],
+        [asks, `${code}\r`],
+      ],
+    )
+    t.equal(typed.status, 0, typed.screen)
+    await works(t)
+    const [program] = await children()
+    if (program === undefined) throw new Error('no program runs')
+    t.notMatch(program.line + program.variables, /horse/)
+    process.kill(program.pid, 'SIGKILL')
+    await says(t, 'failed', asked)
+    const again = await gateway.typing(['start', 'site'], [[asks, `${next}\r`]])
+    t.equal(again.status, 0, 'the password is still known')
+    await works(t)
+    for (const secret of ['horse', code, next]) {
+      t.notOk((gateway.stdout + gateway.stderr + typed.screen).includes(secret), secret)
+    }
+  })
+
+  await t.test('a locked key: configured, and typed', async (t) => {
+    await lab.startServer({ auth: ['auth = "certificate"'] })
+    const make = [
+      'ec',
+      '-in',
+      'ann.key',
+      '-aes256',
+      '-passout',
+      'pass:secret',
+      '-out',
+      'locked.key',
+    ]
+    execFileSync('openssl', make, { cwd: gateway.folder, stdio: 'ignore' })
+    chmodSync(join(gateway.folder, 'locked.key'), 0o644)
+    gateway.write('key.pw', 'secret\n')
+    const own = { certificate: 'ann.pem', key: 'locked.key', ca: 'ca.pem', engine: 'openconnect' }
+    await use({ ...own, key_password_file: 'key.pw' })
+    await works(t)
+    await use(own)
+    await says(t, 'failed', /^auth failed: the private key asks for "Password of the key"$/)
+    const asks = /site: Password of the key: $/
+    const typed = await gateway.typing(['start', 'site'], [[asks, 'secret\r']])
+    t.equal(typed.status, 0, typed.screen)
+    await works(t)
   })
 
   await t.test('a certificate of ours, and packets by UDP', async (t) => {

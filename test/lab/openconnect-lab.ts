@@ -3,7 +3,7 @@
  * first one has: tunnel 192.168.9.52, web 192.168.11.10, DNS 192.168.10.1.
  */
 import { type ChildProcess, execFileSync } from 'node:child_process'
-import { createHash, X509Certificate } from 'node:crypto'
+import { createHash, createHmac, X509Certificate } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Test } from 'tap'
@@ -49,6 +49,7 @@ export class OpenconnectLab {
   readonly server: Identity
   readonly client: Identity
   readonly passwords: string
+  readonly #codes: string
   readonly #folder: string
   #process: ChildProcess | undefined
   #ended: Promise<unknown> | undefined
@@ -68,6 +69,7 @@ export class OpenconnectLab {
       input: 'right horse\nright horse\n',
       stdio: ['pipe', 'ignore', 'ignore'],
     })
+    this.#codes = join(this.#folder, 'codes')
     this.user(`explicit-ipv4 = ${TUNNEL}`)
   }
 
@@ -91,6 +93,12 @@ export class OpenconnectLab {
   /** What the server has for this group alone. */
   group(name: string, lines: string): void {
     this.#write(`groups/${name}`, `${lines}\n`)
+  }
+
+  /** `auth` of a server that wants a password, then a code: those of `oneTimeCode`, from the first on. */
+  withCodes(): readonly string[] {
+    this.#write('codes', `HOTP ann - ${CODE_KEY.toString('hex')}\n`)
+    return [`auth = "plain[passwd=${this.passwords},otp=${this.#codes}]"`]
   }
 
   /** `server_pin` of the usual certificate. */
@@ -192,6 +200,17 @@ export class OpenconnectLab {
   #write(name: string, text: string): void {
     writeFileSync(join(this.#folder, name), text, { mode: 0o600 })
   }
+}
+
+const CODE_KEY = Buffer.from('a key of twenty bytes')
+
+/** RFC 4226, six digits. */
+export function oneTimeCode(counter: number): string {
+  const moving = Buffer.alloc(8)
+  moving.writeUInt32BE(counter, 4)
+  const mac = createHmac('sha1', CODE_KEY).update(moving).digest()
+  const at = (mac[19] as number) & 15
+  return `${(mac.readUInt32BE(at) & 0x7fffffff) % 1_000_000}`.padStart(6, '0')
 }
 
 /** `pin-sha256:…` of a certificate. */

@@ -133,13 +133,6 @@ function checkNative(fields: OpenconnectFields, { report }: Context): void {
 /** What the program would need as an argument, where everybody on the machine could read it; and what it does otherwise. */
 function checkEngine(fields: OpenconnectFields, { report }: Context): void {
   const { username, authgroup } = fields.values
-  for (const key of ['key_password', 'key_password_file', 'key_password_command'] as const) {
-    if (!fields.has(key)) continue
-    report.problem(
-      fields.at(key),
-      `the installed openconnect takes "${key.replace(/_(file|command)$/, '')}" only where everybody can read it: use a key without a password`,
-    )
-  }
   if (fields.has('form')) {
     report.problem(
       fields.at('form'),

@@ -2,7 +2,7 @@
 import type { OpenconnectOptions } from '../../core/options.js'
 import { ENGINE_RECONNECT } from './limits.js'
 
-/** Without the script, which who runs the program adds. */
+/** Without the script, which who runs the program adds. A password is the first line that it reads. */
 export function engineArguments(options: OpenconnectOptions): readonly string[] {
   const { place, protocol, username, password, authgroup, tls, dtls } = options
   const { files = {}, pin } = tls
@@ -17,8 +17,7 @@ export function engineArguments(options: OpenconnectOptions): readonly string[] 
   ]
   return [
     `--protocol=${protocol}`,
-    '--non-inter',
-    password === undefined ? '--no-passwd' : '--passwd-on-stdin',
+    ...(password === undefined ? [] : ['--passwd-on-stdin']),
     '--no-proxy',
     `--reconnect-timeout=${ENGINE_RECONNECT}`,
     ...(dtls ? [] : ['--no-dtls']),

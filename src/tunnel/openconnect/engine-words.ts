@@ -9,10 +9,9 @@ export interface EngineNames {
   readonly password: string | undefined
 }
 
-/** May the password have been sent? After TLS only; a server that is out of order (5xx) has not looked at it. */
-export function mayHaveGiven({ missing, output }: ProgramEnd): boolean {
-  if (missing !== undefined || !/^Connected to HTTPS on /m.test(output)) return false
-  return !/^Unexpected 5\d\d result from server/m.test(output)
+/** A server that is out of order (5xx) has not looked at what it was given. */
+export function isOutOfOrder({ output }: ProgramEnd): boolean {
+  return /^Unexpected 5\d\d result from server/m.test(output)
 }
 
 /** The program ends again and again after the login began, in words that are not known here. */
@@ -24,7 +23,18 @@ export function engineGivesUp(times: number, { message }: PvpnError): PvpnError 
   )
 }
 
-export function engineError({ missing, output }: ProgramEnd, names: EngineNames): PvpnError {
+/** The words by which the login was refused; undefined: it was not. */
+export function engineRefusal(
+  { output }: ProgramEnd,
+  { password }: EngineNames,
+): string | undefined {
+  const words = /Login failed[^\n]*|Authentication fail[^\n]*|Permission denied[^\n]*/i
+  const found = words.exec(withoutPassword(output, password))
+  return found === null ? undefined : serverWords(found[0].trim())
+}
+
+export function engineError(end: ProgramEnd, names: EngineNames): PvpnError {
+  const { missing, output } = end
   const { host, username, password } = names
   if (missing === 'program') {
     return new PvpnError('ERR_UNSUPPORTED', 'openconnect is not installed', {
@@ -36,7 +46,7 @@ export function engineError({ missing, output }: ProgramEnd, names: EngineNames)
       hint: 'install a C and C++ compiler and run npm ci again',
     })
   }
-  const text = password ? output.replaceAll(password, '***') : output
+  const text = withoutPassword(output, password)
   const found = (pattern: RegExp) => {
     const match = pattern.exec(text)
     return match === null ? undefined : serverWords((match[1] ?? match[0]).trim())
@@ -56,14 +66,8 @@ export function engineError({ missing, output }: ProgramEnd, names: EngineNames)
       hint: 'this may not be the server; or set server_pin to its new key',
     })
   }
-  const refused = found(/Login failed[^\n]*|Authentication fail[^\n]*|Permission denied[^\n]*/i)
+  const refused = engineRefusal(end, names)
   if (refused !== undefined) return authFailed(username, refused)
-  const form = found(/User input required[^\n]*|fgets \(stdin\)[^\n]*/i)
-  if (form !== undefined) {
-    return new PvpnError('ERR_AUTH', `auth failed: ${host} asks for more: ${form}`, {
-      hint: 'set username, password_file and authgroup',
-    })
-  }
   const own = found(/Failed to (?:open|load|read)[^\n]*(?:certificate|key|file)[^\n]*/i)
   if (own !== undefined) {
     return new PvpnError('ERR_CONFIG', `openconnect: ${own}`, {
@@ -80,4 +84,8 @@ export function engineError({ missing, output }: ProgramEnd, names: EngineNames)
   return new PvpnError('ERR_DOWN', `openconnect has ended${words === '' ? '' : `: ${words}`}`, {
     hint: 'the connection is made again',
   })
+}
+
+function withoutPassword(output: string, password: string | undefined): string {
+  return password ? output.replaceAll(password, '***') : output
 }

@@ -65,3 +65,12 @@ export const OC_SECRET_TRIES = 3
 
 /** Seconds that the installed openconnect tries to get a lost connection back; then it ends, and is started again. */
 export const ENGINE_RECONNECT = 60
+
+/** Characters kept of what it has printed since its last question was answered; earlier ones are left out. */
+export const ENGINE_TEXT = 8192
+
+/** Questions of it in one login; then it is given up. */
+export const ENGINE_PROMPTS = 24
+
+/** Bytes of one answer to it: it reads no longer line. A longer one is refused. */
+export const ENGINE_ANSWER_BYTES = 1023

@@ -35,3 +35,6 @@ export const DRAIN_TIME = 5000
 
 /** A server may end the old connection before it answers for the new one; the environment stays up for so long. */
 export const CHANGE_TIME = 3000
+
+/** The installed openconnect has begun a line and says no more: it waits for an answer. */
+export const PROMPT_QUIET = 200
