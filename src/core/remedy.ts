@@ -17,8 +17,7 @@ const REMEDIES: Readonly<Record<string, string>> = {
     'The host is there, but no VPN server listens: check the port of the endpoint. It goes on trying.',
   ERR_RESOLVER:
     'This machine cannot resolve the name of the endpoint: is it online? It goes on trying.',
-  ERR_TIMEOUT:
-    'Is the endpoint right, does UDP get there, do the keys fit (a WireGuard server is silent to keys that it does not know)? It goes on trying.',
+  ERR_TIMEOUT: 'Are host and port right, and does this machine get there? It goes on trying.',
 }
 
 /** For an environment whose tunnel asks something (core/question.ts). */

@@ -44,8 +44,15 @@ export class PacketDriver {
   #asked = false
   /** Closing was asked for: done at once, or when the turn ends that it was asked in. */
   #closing = false
-  /** From the last turn on. */
+  /** The tunnel was told to close. */
+  #leaving = false
+  /** After the last turn. */
   #closed = false
+  #over: () => void = () => undefined
+  /** The tunnel and the socket are closed, after `close`. */
+  readonly closed = new Promise<void>((resolve) => {
+    this.#over = resolve
+  })
   #cancelTimer: (() => void) | undefined
   #timerAt: Millis = Number.POSITIVE_INFINITY
 
@@ -73,7 +80,7 @@ export class PacketDriver {
     this.#turn(now)
   }
 
-  /** Closes the tunnel and the socket; the last datagrams are sent if the kernel takes them at once. */
+  /** Closes the tunnel, which may take it a moment, and the socket; the last datagrams are sent if the kernel takes them at once. */
   close(): void {
     if (this.#closing) return
     this.#closing = true
@@ -85,7 +92,7 @@ export class PacketDriver {
    * link: whoever sends them has its own TCP.
    */
   transmit(batch: PacketBatch): void {
-    if (this.#closed || this.#unsent < this.#out.count) return
+    if (this.#leaving || this.#unsent < this.#out.count) return
     this.#o.tunnel.transmit(batch, this.#o.clock.now())
     this.#o.socket.send(batch, 0)
     this.wake()
@@ -100,11 +107,16 @@ export class PacketDriver {
 
   #end(): void {
     const now = this.#o.clock.now()
-    this.#closed = true
+    this.#leaving = true
     this.#o.tunnel.close(now)
     this.#turn(now)
+  }
+
+  #finish(): void {
+    this.#closed = true
     this.#cancelTimer?.()
     this.#o.socket.close()
+    this.#over()
   }
 
   #schedule(): void {
@@ -147,7 +159,8 @@ export class PacketDriver {
     } finally {
       this.#turning = false
     }
-    if (this.#closing && !this.#closed) this.#end()
+    if (this.#leaving && this.#o.tunnel.leaving !== true) this.#finish()
+    else if (this.#closing && !this.#leaving) this.#end()
     else this.#arm()
   }
 

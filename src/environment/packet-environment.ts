@@ -155,6 +155,7 @@ export class PacketEnvironment implements ManagedEnvironment {
     // Without an address connections are closed with ERR_DOWN, those under way too; the last turn tells them.
     this.#o.stack.configure({ ...this.#link, addresses: [] }, this.#o.clock.now())
     this.#driver.close()
+    await this.#driver.closed
     await this.#o.socket.flushed
   }
 

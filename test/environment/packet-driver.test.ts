@@ -24,6 +24,8 @@ class Bench {
   /** Packets that the stack and the tunnel itself still have to send. */
   packets = 0
   own = 0
+  /** The tunnel needs further turns after its close. */
+  leaving = false
   /** Datagrams that the socket takes. */
   room = NEVER
   sent = 0
@@ -66,7 +68,11 @@ class Bench {
   }
 
   #makeTunnel(): PacketTunnel {
+    const bench = this
     return {
+      get leaving() {
+        return bench.leaving
+      },
       link: LINK,
       open: () => this.log.push('open'),
       close: () => this.log.push('close tunnel'),
@@ -404,3 +410,35 @@ t.test('a batch has room for the link’s packets, and for those of an Ethernet'
     t.same(sizes, [Math.max(MINIMUM_PACKET_SIZE, mtu)])
   }
 })
+
+t.test(
+  'a tunnel that takes leave has turns until it is gone; then the socket is closed',
+  async (t) => {
+    const bench = new Bench()
+    bench.driver.start()
+    bench.taken()
+    let over = false
+    void bench.driver.closed.then(() => {
+      over = true
+    })
+    bench.leaving = true
+    bench.tunnelDeadline = 50
+    bench.driver.close()
+    t.same(bench.taken(), ['close tunnel', 'notify'])
+    bench.received('answer')
+    t.match(bench.taken(), ['receive 1'])
+    const batch = new PacketBatch({ capacity: 1, packetSize: 100 })
+    batch.push(Buffer.from('late'))
+    bench.driver.transmit(batch)
+    bench.driver.close()
+    t.same(bench.taken(), [], 'nothing more goes in, and it is told once')
+    await bench.clock.advance(49)
+    t.notOk(over)
+    bench.leaving = false
+    await bench.clock.advance(1)
+    t.same(bench.taken(), ['tunnel tick 50', 'notify', 'close socket'])
+    t.ok(over)
+    bench.received('late')
+    t.same(bench.taken(), [])
+  },
+)

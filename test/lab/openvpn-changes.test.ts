@@ -1,7 +1,7 @@
 /** OpenVPN while things change: new keys under a download, a server that restarts, a path that breaks and moves. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
-import { labSkip } from '../support/namespace.js'
+import { eventually, labSkip } from '../support/namespace.js'
 import { patternMd5 } from '../support/pattern.js'
 import { WEB } from '../support/vpn-lab.js'
 import { OPENVPN_PROGRAMS, OpenvpnLab } from './openvpn-lab.js'
@@ -35,7 +35,19 @@ t.test(
     await t.test('we begin', async (t) => {
       t.equal(await download(10), patternMd5(size))
       t.ok(rekeys() >= 3, `${rekeys()} keys`)
-      t.ok(/protocol-flags tls-ekm dyn-tls-crypt/.test(lab.log), 'wrapped by a key of their own')
+      t.ok(/protocol-flags .*tls-ekm dyn-tls-crypt/.test(lab.log), 'wrapped by a key of their own')
+    })
+
+    await t.test('we leave: the server knows, by the control channel', async (t) => {
+      t.match(lab.log, /protocol-flags cc-exit/)
+      const before = lab.log.length
+      await gateway.pvpn('stop', 'site')
+      // It waits 5 s for what may still come; silence would be noticed after 10 s.
+      const told = () => /SIGTERM\[soft,delayed-exit\] received/.test(lab.log.slice(before))
+      t.ok(await eventually(async () => told(), 8000), lab.log.slice(before))
+      await gateway.pvpn('start', 'site')
+      t.ok(await gateway.reaches('site', 'up', 20_000))
+      t.match((await gateway.curl('site', `http://${WEB}/`)).stdout, /^site /)
     })
 
     await t.test('the server begins, over TCP', async (t) => {

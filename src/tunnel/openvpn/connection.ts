@@ -67,6 +67,10 @@ export class Connection {
   readonly #phases: Phases
   readonly #rekey: RekeySchedule
   #to: Bytes
+  /** Where the server was told that we leave. */
+  #leaving: Negotiation | undefined
+  /** What tells it has come out of TLS. */
+  #exitSealed = false
   /** Set once; the connection is over then. */
   failure: Failure | undefined
 
@@ -156,7 +160,23 @@ export class Connection {
       this.#data.ping(batch, this.#to, now)
   }
 
-  /** Appends the farewell, when the server wants one. */
+  /**
+   * Tells the server by the control channel that we leave, where it takes that (`cc-exit`); `left` is when
+   * it has it. False: it takes no such thing, or sees the end of the stream (TCP).
+   */
+  leave(): boolean {
+    const { farewellByControl } = this.pushed
+    if (!this.up || this.#o.transport !== 'udp' || !farewellByControl) return false
+    this.#leaving = this.#control.current
+    this.#leaving.writeLast(new TextEncoder().encode('EXIT\0'))
+    return true
+  }
+
+  get left(): boolean {
+    return this.failure !== undefined || (this.#exitSealed && this.#leaving?.quiet === true)
+  }
+
+  /** Appends the farewell of the data channel, when the server wants one. */
   farewell(batch: PacketBatch, now: Millis): void {
     const wanted = this.up && this.pushed.explicitExitNotify
     if (wanted && this.#o.transport === 'udp') this.#data.farewell(batch, this.#to, now)
@@ -233,6 +253,7 @@ export class Connection {
   #takeTlsEvents(now: Millis): void {
     for (const { negotiation, event } of this.#tlsEvents.splice(0)) {
       if (this.failure !== undefined) return
+      if (event.kind === 'output' && negotiation === this.#leaving) this.#exitSealed = true
       if (event.kind === 'error') this.#tlsFailed(negotiation, event.error)
       else if (!negotiation.tlsEvent(event)) this.#broken('it sends too much')
       else if (event.kind === 'secure') this.#agreement.sendKeyMessage(negotiation)

@@ -19,6 +19,7 @@ import {
   P_CONTROL_WKC_V1,
 } from './opcode.js'
 import { ReliableReceiver, ReliableSender } from './reliable.js'
+import { EXIT_RETRANSMIT } from './timing.js'
 
 /** What the TLS engine says, in order, taken up in the machine's own turn. */
 export type TlsEvent =
@@ -116,6 +117,12 @@ export class Negotiation {
 
   write(bytes: Bytes): void {
     this.#tls?.write(bytes)
+  }
+
+  /** The last thing to be said: there is little time for it. */
+  writeLast(bytes: Bytes): void {
+    this.#sender.firstWait = EXIT_RETRANSMIT
+    this.write(bytes)
   }
 
   exportKey(length: number, label: string): Bytes | undefined {

@@ -27,6 +27,8 @@ interface Sent extends Message {
 export class ReliableSender {
   readonly #unacknowledged: Sent[] = []
   #nextId = 0
+  /** Until a message is sent again for the first time, in milliseconds. */
+  firstWait = RETRANSMIT_FIRST
 
   /** Room for another message? */
   get open(): boolean {
@@ -40,7 +42,7 @@ export class ReliableSender {
   /** Queues a message to be sent at once; only when `open`. */
   push(opcode: number, payload: Bytes, now: Millis): void {
     const id = this.#nextId++
-    const wait = RETRANSMIT_FIRST
+    const wait = this.firstWait
     this.#unacknowledged.push({ id, opcode, payload, next: now, wait, overtaken: 0 })
   }
 

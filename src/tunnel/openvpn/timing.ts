@@ -33,6 +33,11 @@ export const TRANSITION_WINDOW = 3_600_000
 /** The new key encrypts when the peer has used it, or this long after it was agreed. */
 export const SWITCH_DELAY = 5000
 
+/** Until the server has acknowledged that we leave, where it is told by the control channel; then we are gone anyway … */
+export const EXIT_TIMEOUT = 1000
+/** … and it is told again after this, each time twice as long. */
+export const EXIT_RETRANSMIT = 250
+
 /** New keys (`reneg-sec`), unless file or push say otherwise. */
 export const RENEGOTIATE_AFTER = 3_600_000
 /** After a renegotiation that failed, the next try. */

@@ -22,7 +22,7 @@ import { OVPN_EVENTS } from './limits.js'
 import { dnsAddresses, linkOf, Reachable } from './link.js'
 import { connectTime } from './phases.js'
 import { Prerequisites, type TlsOpener } from './prerequisites.js'
-import { RESOLVE_TIMEOUT } from './timing.js'
+import { EXIT_TIMEOUT, RESOLVE_TIMEOUT } from './timing.js'
 
 export interface OpenvpnDependencies {
   readonly random: Random
@@ -66,6 +66,8 @@ class OpenvpnTunnel implements PacketTunnel {
   #open = false
   #isUp = false
   #farewell = false
+  /** The server is being told that we leave, until this. */
+  #leavesUntil: Millis | undefined
   /** Attempts of this round that ended in anything but a refusal. */
   #hope = false
   #lastHandshake: Millis | undefined
@@ -104,17 +106,28 @@ class OpenvpnTunnel implements PacketTunnel {
     if (this.#waitFor === 'nothing') this.#attempt(now)
   }
 
-  close(_now: Millis): void {
+  close(now: Millis): void {
     this.#open = false
     this.#wait('nothing', NEVER)
-    // The farewell goes out with the turn that follows.
-    this.#farewell = this.#connection !== undefined
     this.#events.length = 0
+    if (this.#connection?.leave() === true) this.#leavesUntil = now + EXIT_TIMEOUT
+    // Another farewell goes out with the turn that follows.
+    else this.#farewell = this.#connection !== undefined
     if (this.#connection === undefined) this.#d.carrier?.disconnect()
+  }
+
+  get leaving(): boolean {
+    return this.#leavesUntil !== undefined
   }
 
   receive(batch: PacketBatch, now: Millis): void {
     const connection = this.#connection
+    if (this.leaving) {
+      connection?.receive(batch, now)
+      batch.length.fill(0, 0, batch.count)
+      this.#lookLeft(now)
+      return
+    }
     if (connection !== undefined && this.#open) {
       connection.receive(batch, now)
       this.#look(now)
@@ -139,25 +152,26 @@ class OpenvpnTunnel implements PacketTunnel {
     if (this.#farewell) {
       this.#farewell = false
       if (!batch.full) this.#connection?.farewell(batch, now)
-      this.#connection?.close()
-      this.#connection = undefined
-      this.#isUp = false
-      this.#d.carrier?.disconnect()
-    } else if (this.#open) {
-      this.#connection?.poll(batch, now)
+      this.#gone()
+    } else {
+      if (this.#open || this.leaving) this.#connection?.poll(batch, now)
       this.#look(now)
+      this.#lookLeft(now)
     }
   }
 
   deadline(): Millis {
     if (this.#carrierEvents.length > 0) return 0
-    return Math.min(this.#waitEnds, this.#open ? (this.#connection?.deadline() ?? NEVER) : NEVER)
+    const ends = this.#leavesUntil ?? this.#waitEnds
+    if (!this.#open && !this.leaving) return ends
+    return Math.min(ends, this.#connection?.deadline() ?? NEVER)
   }
 
   tick(now: Millis): void {
     for (const event of this.#carrierEvents.splice(0)) this.#carrierEvent(event, now)
+    if (this.#open || this.leaving) this.#connection?.tick(now)
+    this.#lookLeft(now)
     if (!this.#open) return
-    this.#connection?.tick(now)
     this.#look(now)
     if (this.#waitEnds > now) return
     const waited = this.#waitFor
@@ -286,6 +300,21 @@ class OpenvpnTunnel implements PacketTunnel {
 
   #streamClosed(error: PvpnError): PvpnError {
     return serverLeft(this.#course.words, `has closed the connection: ${error.message}`)
+  }
+
+  /** Does the server know, or is it too late? */
+  #lookLeft(now: Millis): void {
+    if (this.#leavesUntil === undefined) return
+    if (this.#connection?.left === false && now < this.#leavesUntil) return
+    this.#leavesUntil = undefined
+    this.#gone()
+  }
+
+  #gone(): void {
+    this.#connection?.close()
+    this.#connection = undefined
+    this.#isUp = false
+    this.#d.carrier?.disconnect()
   }
 
   /** Has the connection come up, or ended? */

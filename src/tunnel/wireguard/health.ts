@@ -7,7 +7,8 @@ import type { TunnelEvent } from '../../core/tunnel.js'
 import type { LinkInfo } from '../../core/types.js'
 import { WG_EVENTS } from './limits.js'
 
-const HINT = 'check the endpoint, the keys and that UDP gets through'
+const HINT =
+  'check the endpoint, that UDP gets there, and the keys: a server is silent to keys that it does not know'
 
 export class Health {
   readonly #link: LinkInfo

@@ -3,6 +3,7 @@ import t from 'tap'
 import type { OpenvpnProtection } from '../../../src/core/options.js'
 import { socketAddress } from '../../../src/core/socket-address.js'
 import { P_CONTROL_V1 } from '../../../src/tunnel/openvpn/opcode.js'
+import { EXIT_TIMEOUT } from '../../../src/tunnel/openvpn/timing.js'
 import { options, PUSH, packet, SEED, SERVER, World } from './world.js'
 
 const KEY = Uint8Array.from({ length: 256 }, (_, i) => (i * 31 + 5) & 0xff)
@@ -238,13 +239,88 @@ t.test('several remotes, names, and what is missing', (t) => {
   t.end()
 })
 
-t.test('closing says farewell when that is wanted', (t) => {
+t.test('closing says farewell by the data channel where the server wants that', (t) => {
   const world = new World(options(), { push: `${PUSH},explicit-exit-notify 1` })
   t.ok(up(world))
   world.tunnel.close(world.now)
   world.run(1000)
   t.ok(world.server.data.peerLeft)
   t.equal(world.tunnel.deadline(), Number.POSITIVE_INFINITY)
+  t.end()
+})
+
+t.test('a server that takes the password and is silent gets it again, ever more seldom', (t) => {
+  const asks = options({ username: 'ann', password: 'right horse' })
+  const world = new World(asks, { keyMessage: new Uint8Array(0) })
+  world.tunnel.open(world.now)
+  const failed = () => world.tunnel.counters.handshakes?.failed ?? 0
+  world.run(10 * 60_000)
+  t.match(world.server.said, /right horse/)
+  t.ok(failed() >= 4 && failed() <= 9, `${failed()} attempts in ten minutes`)
+  const before = failed()
+  world.run(60 * 60_000)
+  t.ok(failed() - before <= 31, 'one in two minutes')
+  t.equal(world.state, 'trying', 'no answer is no refusal')
+  world.replaceServer({ push: PUSH })
+  t.ok(
+    world.run(3 * 60_000, () => world.state === 'up'),
+    'and it comes back by itself',
+  )
+  t.end()
+})
+
+/** The server takes the farewell by the control channel. */
+const EXITS = `${PUSH},protocol-flags cc-exit tls-ekm,explicit-exit-notify 1`
+
+t.test('closing says EXIT by the control channel, until the server has it', (t) => {
+  for (const link of [{}, { loss: 0.3, jitter: 5 }]) {
+    const world = new World(options(), { push: EXITS }, link, 7)
+    t.ok(up(world))
+    t.match(world.server.said, /IV_PROTO=(\d+)/)
+    t.ok(Number(/IV_PROTO=(\d+)/.exec(world.server.said)?.[1]) & 128, 'it says that it can')
+    const [before, events] = [world.now, world.events.length]
+    world.tunnel.close(world.now)
+    t.equal(world.tunnel.leaving, true)
+    t.ok(world.run(EXIT_TIMEOUT, () => world.tunnel.leaving === false))
+    t.same(world.server.heard, ['EXIT\0'])
+    t.notOk(world.server.data.peerLeft, 'not by the data channel too')
+    if (Object.keys(link).length === 0) t.ok(world.now - before < 100, 'no longer than its way')
+    t.equal(world.tunnel.deadline(), Number.POSITIVE_INFINITY)
+    const sent = world.up.length
+    world.run(5000)
+    t.equal(world.up.length, sent)
+    t.equal(world.events.length, events)
+  }
+  t.end()
+})
+
+t.test('a server that is gone holds nobody up who leaves', (t) => {
+  const world = new World(options(), { push: EXITS })
+  t.ok(up(world))
+  world.silent = true
+  const sent = world.up.length
+  world.tunnel.close(world.now)
+  t.notOk(world.run(EXIT_TIMEOUT - 1, () => world.tunnel.leaving === false))
+  t.ok(world.run(1, () => world.tunnel.leaving === false))
+  t.ok(world.up.length - sent >= 3, 'it was told more than once')
+  t.equal(world.tunnel.deadline(), Number.POSITIVE_INFINITY)
+  t.end()
+})
+
+t.test('what comes while it leaves is no packet, and a connection that ends is enough', (t) => {
+  const world = new World(options(), { push: EXITS })
+  t.ok(up(world))
+  const packetDown = world.server.sealed(packet([10, 8, 0, 2]), world.now)
+  world.tunnel.close(world.now)
+  world.down(packetDown)
+  t.equal(world.received.length, 0)
+  t.equal(world.tunnel.leaving, true)
+  world.server.sendRecords(new Uint8Array(500).fill(255))
+  t.ok(world.run(EXIT_TIMEOUT, () => world.tunnel.leaving === false))
+  const early = new World(options(), { push: EXITS })
+  early.tunnel.open(0)
+  early.tunnel.close(0)
+  t.equal(early.tunnel.leaving, false, 'it was not up')
   t.end()
 })
 

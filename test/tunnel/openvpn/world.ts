@@ -6,6 +6,7 @@ import type { Answers, Question } from '../../../src/core/question.js'
 import { socketAddress } from '../../../src/core/socket-address.js'
 import type { PacketTunnel, TunnelEvent } from '../../../src/core/tunnel.js'
 import { createOpenvpn } from '../../../src/tunnel/openvpn/tunnel.js'
+import { seededNumbers } from '../../support/seeded.js'
 import { type ServerBehaviour, ToyServer } from './toy-server.js'
 import { toyTls } from './toy-tls.js'
 
@@ -13,14 +14,6 @@ export const SEED = Number(process.env.SEED ?? Date.now() % 1_000_000)
 export const SERVER = socketAddress(Uint8Array.of(203, 0, 113, 2), 1194)
 export const PUSH =
   'topology subnet,ifconfig 10.8.0.2 255.255.255.0,peer-id 0,cipher AES-256-GCM,key-derivation tls-ekm,ping 10,ping-restart 60'
-
-export function seeded(seed: number): () => number {
-  let state = seed >>> 0 || 1
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    return state / 2 ** 32
-  }
-}
 
 export function options(more: Partial<OpenvpnOptions> = {}): OpenvpnOptions {
   return {
@@ -79,7 +72,7 @@ export class World {
     link: LinkOptions = {},
     seed = SEED,
   ) {
-    this.#random = seeded(seed)
+    this.#random = seededNumbers(seed)
     this.#link = link
     const later = (run: () => void) => this.#soon.push(run)
     this.server = new ToyServer(behaviour, later)

@@ -69,7 +69,7 @@ t.test('a preshared key on one side only', (t) => {
     error: {
       code: 'ERR_TIMEOUT',
       message: /^server unreachable: no answer from 192\.0\.2\.2:51820 to 3 handshakes in 1[56] s$/,
-      hint: 'check the endpoint, the keys and that UDP gets through',
+      hint: 'check the endpoint, that UDP gets there, and the keys: a server is silent to keys that it does not know',
     },
   })
   t.equal(client.tunnel.counters.drops.handshake, 4)

@@ -12,20 +12,10 @@ import { generateKeyPair, type KeyPair } from '../../../src/crypto/x25519.js'
 import { createWireguard } from '../../../src/tunnel/wireguard/tunnel.js'
 import { writeIpv4 } from '../../../src/wire/ipv4.js'
 import { writeIpv6 } from '../../../src/wire/ipv6.js'
-
-/** Mulberry32: the same numbers for the same seed. */
-export function seeded(seed: number): () => number {
-  let state = seed | 0
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let x = Math.imul(state ^ (state >>> 15), 1 | state)
-    x = (x + Math.imul(x ^ (x >>> 7), 61 | x)) ^ x
-    return ((x ^ (x >>> 14)) >>> 0) / 2 ** 32
-  }
-}
+import { seededNumbers } from '../../support/seeded.js'
 
 export function seededRandom(seed: number): Random {
-  const next = seeded(seed)
+  const next = seededNumbers(seed)
   return (out) => {
     for (let i = 0; i < out.length; i++) out[i] = next() * 256
   }
@@ -95,7 +85,7 @@ export class World {
   #order = 0
 
   constructor(seed = SEED) {
-    this.#random = seeded(seed)
+    this.#random = seededNumbers(seed)
   }
 
   add(host: Host): void {
