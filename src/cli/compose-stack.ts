@@ -9,6 +9,6 @@ export function systemStack(): Stack {
   return createStack({
     random: systemRandom,
     checksums: packetChecksums(),
-    allocate: rawMemory,
+    allocator: rawMemory,
   })
 }

@@ -8,6 +8,7 @@ import { askTrueEnd } from './true-end.js'
 
 export class HostSocket implements LeanSocket {
   readonly node: Socket
+  readonly writesAtOnce = false
   onData: (bytes: Bytes) => void = ignore
   onEnd: () => void = ignore
   onDrain: () => void = ignore

@@ -4,6 +4,7 @@
  */
 import { Socket } from 'node:net'
 import { constants } from 'node:os'
+import { PIECE_LEAST, pieceSize } from '../core/allocator.js'
 import { PvpnError } from '../core/errors.js'
 import { ADDRESS_SIZE, socketAddressEndpoint } from '../core/socket-address.js'
 import type { Bytes, Endpoint } from '../core/types.js'
@@ -12,12 +13,14 @@ import { HostSocket } from './host-socket.js'
 import type { Hub, HubMember } from './hub.js'
 import { ignore, type LeanSocket } from './lean-socket.js'
 import { HUB_COPY, HUB_READ, READ_AHEAD } from './limits.js'
+import { rawMemory } from './raw-memory.js'
 
 const AGAIN = -constants.errno.EAGAIN
 /** Where everybody reads to; given away when a read has filled much of it. */
-let room = new Uint8Array(HUB_READ)
+let room = rawMemory.allocate(HUB_READ)
 
 export class HubSocket implements LeanSocket, HubMember {
+  readonly writesAtOnce = true
   readonly remoteAddress: string | undefined
   readonly remotePort: number | undefined
   bytesRead = 0
@@ -225,8 +228,13 @@ export class HubSocket implements LeanSocket, HubMember {
 
 /** What was read to `room`, as memory of its own. */
 function handOut(size: number): Bytes {
-  if (size < HUB_COPY) return room.slice(0, size)
-  const bytes = room.subarray(0, size)
-  room = new Uint8Array(HUB_READ)
-  return bytes
+  const read = room.subarray(0, size)
+  if (size >= HUB_COPY) {
+    room = rawMemory.allocate(HUB_READ)
+    return read
+  }
+  if (size < PIECE_LEAST) return read.slice()
+  const copy = rawMemory.allocate(pieceSize(size))
+  copy.set(read)
+  return copy.subarray(0, size)
 }

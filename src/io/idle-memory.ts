@@ -15,6 +15,7 @@ import {
   RELEASE_QUIET,
   RELEASE_SHARE,
 } from './limits.js'
+import { rawMemory } from './raw-memory.js'
 
 export interface IdleMemoryOptions {
   /** Default: the addon's; without it nothing is ever done. */
@@ -84,6 +85,7 @@ function releaseByAddon(): (() => void) | undefined {
   const memory = accel()?.memory
   if (memory === undefined) return undefined
   return () => {
+    rawMemory.forget()
     for (const bytes of scratch) memory.releasePages(bytes)
     memory.releaseMemory()
   }

@@ -88,5 +88,8 @@ export const PROGRAM_SLOTS = 64
 /** Milliseconds until a program that was told to end is killed. */
 export const PROGRAM_END = 3_000
 
+/** Bytes of memory for data on its way that nobody uses at the moment and that are kept for what comes next. Beyond: collected. */
+export const REUSED_MEMORY = 4_194_304
+
 /** Bytes that a process which moves data keeps of what it freed, until it is idle. */
 export const FREED_MEMORY_KEPT = 67_108_864

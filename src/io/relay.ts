@@ -1,12 +1,13 @@
 /**
  * Joins a program's socket and a stream inside an environment, byte for byte: half-close and reset
  * pass through both ways, and a side that does not read holds the other back. This is the fast path
- * of the listeners: one write per wake-up, and nothing is allocated per chunk.
+ * of the listeners: one write per wake-up, and the memory of each chunk is used again.
  */
 import type { PvpnError } from '../core/errors.js'
 import type { ByteStream } from '../core/stream.js'
 import type { Bytes } from '../core/types.js'
 import type { LeanSocket } from './lean-socket.js'
+import { rawMemory } from './raw-memory.js'
 
 export interface RelayOptions {
   /** Bytes that were read from the socket before; they go first. */
@@ -27,6 +28,8 @@ export class Relay {
   readonly #onDone: ((error?: PvpnError) => void) | undefined
   /** What the stream has not taken yet; the socket is paused while there is something. */
   #waiting: Bytes | undefined
+  /** What the socket has not sent all of yet. */
+  #stuck: Bytes | undefined
   #socketEnded: boolean
   #socketClosed = false
   #streamEnded = false
@@ -49,10 +52,15 @@ export class Relay {
       this.abort()
       return
     }
-    socket.onData = (chunk) => this.#up(chunk)
+    socket.onData = (chunk) => {
+      rawMemory.lend(chunk)
+      this.#up(chunk)
+    }
     socket.onEnd = () => this.#endUp()
     socket.onDrain = () => {
       this.#blocked = false
+      if (this.#stuck !== undefined && socket.writesAtOnce) rawMemory.free(this.#stuck)
+      this.#stuck = undefined
       this.#down()
     }
     socket.onClose = (failed) => this.#socketGone(failed)
@@ -96,6 +104,8 @@ export class Relay {
     if (bytes !== undefined) {
       this.bytesDown += bytes.length
       this.#blocked = !this.#socket.write(bytes)
+      if (this.#blocked) this.#stuck = bytes
+      else if (this.#socket.writesAtOnce) rawMemory.free(bytes)
     }
     if (this.#stream.ended && !this.#streamEnded) {
       this.#streamEnded = true

@@ -9,6 +9,7 @@
  * touched in between); `output` cuts segments straight into the batch. Calls on sockets (write,
  * read, connect) only change state too and, outside a cycle, call `onReady` so that the driver pumps.
  */
+import type { Allocator } from '../core/allocator.js'
 import type { PvpnError } from '../core/errors.js'
 import type { TcpFigures } from '../core/figures.js'
 import type { PacketBatch } from '../core/packet-batch.js'
@@ -20,8 +21,11 @@ export interface StackOptions {
   readonly random: Random
   /** Default: the stack sums packet by packet. */
   readonly checksums?: PacketChecksums | undefined
-  /** Makes memory for received data whose content does not matter, of so many bytes. Default: zeroed memory. */
-  readonly allocate?: ((size: number) => Bytes) | undefined
+  /**
+   * Memory for received data; and bytes that were written are released to it when the far side has
+   * acknowledged them. Default: nothing is used again.
+   */
+  readonly allocator?: Allocator | undefined
   /** First and last local port for connections of our own; others belong to a wrapper's namespace. Default 32768–60999. */
   readonly ephemeralPorts?: readonly [number, number]
   /** Every address is ours: the far end of a link whose other end is all alone. Default false. */

@@ -83,7 +83,7 @@ class IpStack implements Stack {
     }
     this.#udp = new UdpPorts(host)
     this.#icmp = new IcmpMessages(host)
-    const { checksums, allocate } = options
+    const { checksums, allocator } = options
     this.#checksums = checksums === undefined ? undefined : new BatchChecksums(checksums)
     this.#tcp = createTcpLayer(
       {
@@ -94,7 +94,7 @@ class IpStack implements Stack {
         identification,
         checksums: this.#checksums,
       },
-      { random: options.random, ephemeralPorts, allocate },
+      { random: options.random, ephemeralPorts, allocator },
     )
     this.#tcp.onReady = () => this.onReady()
   }

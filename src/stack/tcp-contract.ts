@@ -1,4 +1,5 @@
 /** The seam between the IP part of the stack and its TCP part. */
+import type { Allocator } from '../core/allocator.js'
 import type { PvpnError } from '../core/errors.js'
 import type { Histogram } from '../core/histogram.js'
 import type { PacketBatch } from '../core/packet-batch.js'
@@ -30,7 +31,7 @@ export interface TcpLayerOptions {
   /** Bytes that the connections together may hold in each direction. Default 256 MiB. */
   readonly memory?: number
   /** See StackOptions. */
-  readonly allocate?: ((size: number) => Bytes) | undefined
+  readonly allocator?: Allocator | undefined
   /** For paths that are paced; others have CUBIC. Default BBR. */
   readonly congestion?: 'bbr' | 'cubic'
 }

@@ -1,6 +1,8 @@
 import t from 'tap'
+import { PIECE_MOST } from '../../src/core/allocator.js'
 import { PvpnError } from '../../src/core/errors.js'
 import type { LeanSocket } from '../../src/io/lean-socket.js'
+import { rawMemory } from '../../src/io/raw-memory.js'
 import { Relay, type RelayOptions } from '../../src/io/relay.js'
 import { eventually, FakeStream } from '../support/fake-stream.js'
 import { LEAN_IMPLEMENTATIONS, type LeanImplementation, leanPair } from '../support/lean-sockets.js'
@@ -112,6 +114,42 @@ for (const twin of LEAN_IMPLEMENTATIONS) {
       stream.onClose()
       await eventually(() => done.length === 1)
       t.notOk(stream.aborted)
+    })
+
+    t.test('memory is used again once nobody refers to it', async (t) => {
+      const { client, socket, stream } = await joined(t, twin)
+      const down = PIECE_MOST
+      const give = (byte: number) => {
+        const piece = rawMemory.allocate(down).fill(byte)
+        let left: Uint8Array | undefined = piece
+        stream.read = () => {
+          const bytes = left
+          left = undefined
+          return bytes
+        }
+        stream.onReadable()
+      }
+      rawMemory.forget()
+      const read = socket.writesAtOnce ? down : 0
+      give(1)
+      await client.take(down)
+      await eventually(() => rawMemory.kept === read, 'what was sent is at hand')
+      client.socket.pause()
+      for (let i = 0; i < 100 && rawMemory.kept === read; i++) give(2)
+      t.equal(rawMemory.kept, 0, 'not while it waits')
+      client.socket.resume()
+      if (read > 0) await eventually(() => rawMemory.kept === read, 'what was waiting is at hand')
+
+      rawMemory.forget()
+      let taken = 0
+      stream.write = (bytes) => {
+        taken += bytes.length
+        rawMemory.release(bytes)
+        return bytes.length
+      }
+      client.send(Buffer.alloc(1 << 20, 'c'))
+      await eventually(() => taken === 1 << 20)
+      t.equal(rawMemory.kept > 0, socket.writesAtOnce, 'what the stream has let go of')
     })
 
     t.test('a client that does not read holds the far side back', async (t) => {

@@ -3,6 +3,7 @@ import { formatIp } from '../../src/core/ip.js'
 import { PacketBatch } from '../../src/core/packet-batch.js'
 import { createTcpLayer } from '../../src/stack/tcp/layer.js'
 import type { IpLayer, TcpLayer } from '../../src/stack/tcp-contract.js'
+import { PoisonedMemory } from '../support/poisoned-memory.js'
 import { Link, type LinkOptions } from './link.js'
 import type { SeededRandom } from './random.js'
 
@@ -39,6 +40,8 @@ export class FakeIp implements IpLayer {
 export interface Host {
   readonly ip: FakeIp
   readonly tcp: TcpLayer
+  /** What its data is kept in. */
+  readonly allocator: PoisonedMemory
   readonly address: string
   readonly out: Link
   /** Sees each packet the host sends. */
@@ -80,16 +83,19 @@ export class Pair {
       address[0] = family === 4 ? 10 : 0xfd
       address[address.length - 1] = last
       const ip = new FakeIp(address, mtu)
+      const allocator = new PoisonedMemory()
       const tcp = createTcpLayer(ip, {
         random: random.fill,
         ephemeralPorts: [32768, 60999],
         pacing: options.pacing ?? true,
         congestion: options.congestion ?? 'bbr',
+        allocator,
         ...(options.memory === undefined ? {} : { memory: options.memory }),
       })
       return {
         ip,
         tcp,
+        allocator,
         address: formatIp(address),
         out: new Link(link, random),
         onSend: () => {},

@@ -43,3 +43,16 @@ for (const family of [4, 6] as const) {
     })
   }
 }
+
+t.test('memory of what was read and acknowledged is used again', async (t) => {
+  const random = new SeededRandom(3)
+  const pair = new Pair({ random, there: { delay: 1, rate: 100_000, queue: 200_000, loss: 0.001 } })
+  const talk = transfer(pair, random, { up: 10_000_000, down: 10_000_000 })
+  pair.run(() => talk.done)
+  t.equal(talk.client.wrongAt, -1)
+  t.equal(talk.server?.wrongAt, -1)
+  for (const { allocator } of [pair.a, pair.b]) {
+    const { asked, made } = allocator
+    t.ok(made < asked / 3, `${made} of ${asked} pieces were made anew`)
+  }
+})

@@ -1,7 +1,8 @@
 /** A whole conversation over a pair: both ways at once or half-closed in turn, compared byte by byte. */
+import { type Allocator, pieceSize } from '../../src/core/allocator.js'
 import type { ByteStream } from '../../src/core/stream.js'
 import type { TcpSocket } from '../../src/stack/contract.js'
-import type { Pair } from './pair.js'
+import type { Host, Pair } from './pair.js'
 import type { SeededRandom } from './random.js'
 
 /** Byte `i` of the stream with this seed. */
@@ -29,6 +30,7 @@ export class Side {
   readonly #chunk: number
   /** Reads now and then only, so that windows shut. */
   readonly #lazy: boolean
+  readonly #allocator: Allocator
 
   constructor(
     stream: ByteStream,
@@ -41,6 +43,7 @@ export class Side {
       chunk?: number
       lazy?: boolean
     },
+    host: Host,
   ) {
     this.#stream = stream
     this.#total = options.total
@@ -50,6 +53,7 @@ export class Side {
     this.#after = options.after ?? false
     this.#chunk = options.chunk ?? 65_536
     this.#lazy = options.lazy ?? false
+    this.#allocator = host.allocator
     stream.onReadable = () => {
       if (!this.#lazy) this.#read()
     }
@@ -75,6 +79,7 @@ export class Side {
         }
       }
       this.received += bytes.length
+      this.#allocator.free(bytes)
     }
     if (this.#stream.ended && !this.ended) {
       this.ended = true
@@ -86,10 +91,11 @@ export class Side {
     if (this.#after && !this.ended) return
     while (this.sent < this.#total) {
       const size = Math.min(this.#total - this.sent, this.#random.between(1, this.#chunk))
-      const bytes = new Uint8Array(size)
+      const bytes = this.#allocator.allocate(pieceSize(size)).subarray(0, size)
       for (let i = 0; i < size; i++) bytes[i] = patternByte(this.#seed, this.sent + i)
       const taken = this.#stream.write(bytes)
       this.sent += taken
+      this.#allocator.lend(bytes.subarray(0, taken))
       if (taken < size) return
     }
     this.#stream.end()
@@ -117,11 +123,13 @@ export function transfer(
   pair.b.tcp.listen({ port: 80 }).onConnection = (stream) => {
     const after = options.halfClose ?? false
     const total = options.down
-    result.server = new Side(stream, { total, seed: 2, peerSeed: 1, random, after, chunk, lazy })
+    const patterns = { seed: 2, peerSeed: 1 }
+    result.server = new Side(stream, { total, ...patterns, random, after, chunk, lazy }, pair.b)
     result.server.write()
   }
   const socket = pair.a.tcp.connect({ address: pair.b.address, port: 80 }, pair.now)
-  const client = new Side(socket, { total: options.up, seed: 1, peerSeed: 2, random, chunk, lazy })
+  const patterns = { seed: 1, peerSeed: 2 }
+  const client = new Side(socket, { total: options.up, ...patterns, random, chunk, lazy }, pair.a)
   socket.onConnect = () => client.write()
   return {
     client,

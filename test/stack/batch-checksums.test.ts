@@ -6,6 +6,7 @@ import type { Bytes } from '../../src/core/types.js'
 import type { Stack } from '../../src/stack/contract.js'
 import { createStack } from '../../src/stack/stack.js'
 import { CHECKSUMS } from '../support/packet-checksums.js'
+import { PoisonedMemory } from '../support/poisoned-memory.js'
 import { seeded } from './seeded.js'
 
 const SIZE = 100_000
@@ -34,7 +35,7 @@ function transfer(
       random: seeded(i + 1),
       checksums,
       // What was in the memory before must not be seen.
-      allocate: (size) => new Uint8Array(size).fill(0xee),
+      allocator: new PoisonedMemory(),
     })
     stack.configure(LINKS[i] as (typeof LINKS)[number], 0)
     return stack

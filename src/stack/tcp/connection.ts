@@ -121,7 +121,7 @@ export class Connection implements TcpSocket {
   /** May send less than sender's silly-window avoidance wants: the persist timer ran out. */
   overrideWanted = false
   tailProbeWanted = false
-  readonly unsent = new SendBuffer()
+  readonly unsent: SendBuffer
   readonly sent = new SentSegments()
   congestion: CongestionControl = new Cubic()
   readonly rate = new DeliveryRate()
@@ -205,7 +205,8 @@ export class Connection implements TcpSocket {
     this.localPort = localPort
     this.remoteIp = remoteIp
     this.remotePort = remotePort
-    this.incoming = new ReceiveBuffer(stack.receiveMemory, stack.allocate)
+    this.unsent = new SendBuffer(stack.allocator)
+    this.incoming = new ReceiveBuffer(stack.receiveMemory, stack.allocator)
   }
 
   get onClose(): (error?: PvpnError) => void {

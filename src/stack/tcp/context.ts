@@ -1,4 +1,5 @@
 /** What the parts of TCP share: the layer as its connections see it. */
+import type { Allocator } from '../../core/allocator.js'
 import type { Histogram } from '../../core/histogram.js'
 import type { Bytes, Millis } from '../../core/types.js'
 import type { IpLayer } from '../tcp-contract.js'
@@ -38,8 +39,8 @@ export interface TcpContext {
   /** Milliseconds, in all, by which deadlines were missed: how long the machine had no time for us. */
   readonly late: Millis
   readonly pacing: boolean
-  /** Memory for received data, not zeroed where that costs. */
-  readonly allocate: (size: number) => Bytes
+  /** Memory for data on its way. */
+  readonly allocator: Allocator
   readonly congestion: 'bbr' | 'cubic'
   readonly counters: TcpCounters
   readonly knownTrips: KnownTrips

@@ -3,6 +3,7 @@
  * call-back or time, and the bounds over all of them. The machines of one connection are in
  * input.ts, output.ts and timeouts.ts.
  */
+import { type Allocator, plainAllocator } from '../../core/allocator.js'
 import { PvpnError } from '../../core/errors.js'
 import { Histogram } from '../../core/histogram.js'
 import { formatIp, parseIp } from '../../core/ip.js'
@@ -80,7 +81,7 @@ class Layer implements TcpLayer, TcpContext {
   late: Millis = 0
   #lateUntil: Millis = 0
   readonly pacing: boolean
-  readonly allocate: (size: number) => Bytes
+  readonly allocator: Allocator
   readonly congestion: 'bbr' | 'cubic'
   readonly knownTrips = new KnownTrips()
   readonly pressure = new ReceivePressure()
@@ -126,7 +127,7 @@ class Layer implements TcpLayer, TcpContext {
     this.receiveMemory = new SharedMemory(options.memory ?? RECEIVE_TOTAL)
     this.sendMemory = new SharedMemory(options.memory ?? SEND_TOTAL)
     this.pacing = options.pacing ?? true
-    this.allocate = options.allocate ?? ((size) => new Uint8Array(size))
+    this.allocator = options.allocator ?? plainAllocator
     this.congestion = options.congestion ?? 'bbr'
     const hash = new AddressHash(options.random)
     this.#connections = new AddressTable(hash)

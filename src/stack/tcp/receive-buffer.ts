@@ -5,6 +5,7 @@
  *   chunks   | ....rrrrrrrr | rrrrrr--oooo | --ooo....... |
  *                  ^ head                                     r readable  o out of order  - gap
  */
+import { type Allocator, pieceSize, plainAllocator } from '../../core/allocator.js'
 import type { Bytes } from '../../core/types.js'
 import { RECEIVE_CHUNK } from './limits.js'
 import { SharedMemory } from './shared-memory.js'
@@ -14,7 +15,7 @@ const GAP_CHUNK = 16_384
 
 export class ReceiveBuffer {
   #account: SharedMemory
-  readonly #allocate: (size: number) => Bytes
+  readonly #allocator: Allocator
   #chunks: Bytes[] = []
   /** Read position in the first chunk. */
   #head = 0
@@ -32,13 +33,9 @@ export class ReceiveBuffer {
     return this.#capacity
   }
 
-  /** `allocate` makes memory that need not be zeroed: only what was placed is ever read. */
-  constructor(
-    account: SharedMemory,
-    allocate: (size: number) => Bytes = (size) => new Uint8Array(size),
-  ) {
+  constructor(account: SharedMemory, allocator: Allocator = plainAllocator) {
     this.#account = account
-    this.#allocate = allocate
+    this.#allocator = allocator
   }
 
   /** Bytes of memory that `length` bytes at `offset` (as for `place`) need beyond what is held. */
@@ -90,15 +87,14 @@ export class ReceiveBuffer {
     this.#lastRead = size
     const first = this.#chunks[0] as Bytes
     if (gaps) return this.#take(size)
-    let out: Bytes
-    if (this.#chunks.length === 1) {
-      const end = this.#head + size
-      // A chunk that is mostly full is handed over; little data must not keep much memory alive.
-      out =
-        size * 2 >= first.length ? first.subarray(this.#head, end) : first.slice(this.#head, end)
-    } else {
-      out = this.#join(size)
+    const end = this.#head + size
+    // A chunk that is mostly full is handed over; little data must not keep much memory alive.
+    if (this.#chunks.length === 1 && size * 2 >= first.length) {
+      const out = first.subarray(this.#head, end)
+      this.#clear()
+      return out
     }
+    const out = this.#chunks.length === 1 ? first.slice(this.#head, end) : this.#join(size)
     this.release()
     return out
   }
@@ -112,6 +108,11 @@ export class ReceiveBuffer {
 
   /** Forgets everything and gives the memory back. */
   release(): void {
+    for (const chunk of this.#chunks) this.#allocator.free(chunk)
+    this.#clear()
+  }
+
+  #clear(): void {
     this.#account.held -= this.#capacity
     this.#capacity = 0
     this.#chunks = []
@@ -122,7 +123,8 @@ export class ReceiveBuffer {
   }
 
   #join(size: number): Bytes {
-    const out = this.#allocate(size)
+    const whole = this.#allocator.allocate(pieceSize(size))
+    const out = whole.length === size ? whole : whole.subarray(0, size)
     let to = 0
     let from = this.#head
     for (let i = 0; to < size; i++) {
@@ -141,7 +143,9 @@ export class ReceiveBuffer {
     this.ready = 0
     let gone = 0
     while (gone < this.#tail) {
-      const length = (this.#chunks[gone] as Bytes).length
+      const chunk = this.#chunks[gone] as Bytes
+      const { length } = chunk
+      this.#allocator.free(chunk)
       this.#head -= length
       this.#capacity -= length
       this.#account.held -= length
@@ -161,9 +165,9 @@ export class ReceiveBuffer {
       // Where memory is short nothing is taken in advance.
       const size = Math.min(
         RECEIVE_CHUNK,
-        this.#account.pressed ? missing : Math.max(missing, more),
+        this.#account.pressed ? missing : pieceSize(Math.max(missing, more)),
       )
-      this.#chunks.push(this.#allocate(size))
+      this.#chunks.push(this.#allocator.allocate(size))
       this.#capacity += size
       this.#account.held += size
     }

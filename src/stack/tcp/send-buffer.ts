@@ -6,6 +6,7 @@
  *   starts  s0           s1     s2         end      (sequence numbers)
  *              ^ start: first byte not acknowledged
  */
+import { type Allocator, plainAllocator } from '../../core/allocator.js'
 import type { Bytes } from '../../core/types.js'
 import { atOrBefore, before, sequenceAdd, sequenceDistance } from './sequence.js'
 
@@ -17,6 +18,7 @@ const SMALL_CHUNK = 4096
 const COMPACT = 64
 
 export class SendBuffer {
+  readonly #allocator: Allocator
   #chunks: Bytes[] = []
   /** Sequence number of each chunk's first byte. */
   #starts: number[] = []
@@ -30,6 +32,11 @@ export class SendBuffer {
   start = 0
   /** Sequence number behind the last byte written. */
   end = 0
+
+  /** Bytes that were written are released to the allocator once they are acknowledged. */
+  constructor(allocator: Allocator = plainAllocator) {
+    this.#allocator = allocator
+  }
 
   /** Empties the buffer; the next byte written gets this sequence number. */
   reset(sequence: number): void {
@@ -84,6 +91,7 @@ export class SendBuffer {
     this.start = sequence
     if (sequence === this.end) {
       if (this.#chunks.length > 0) {
+        for (let i = this.#first; i < this.#chunks.length; i++) this.#release(i)
         this.#chunks = []
         this.#starts = []
       }
@@ -95,6 +103,7 @@ export class SendBuffer {
     const starts = this.#starts
     let first = this.#first
     while (first + 1 < starts.length && atOrBefore(starts[first + 1] as number, sequence)) {
+      this.#release(first)
       this.#chunks[first] = NOTHING
       first++
     }
@@ -105,6 +114,12 @@ export class SendBuffer {
       this.#hint = Math.max(0, this.#hint - first)
       this.#first = 0
     }
+  }
+
+  #release(index: number): void {
+    const chunk = this.#chunks[index] as Bytes
+    // Below that it is a copy of ours.
+    if (chunk.length >= SMALL_WRITE) this.#allocator.release(chunk)
   }
 
   /** Copies `length` bytes from `sequence` on to out[at …]; they must be in the buffer. */
