@@ -195,3 +195,23 @@ t.test('datagrams of strangers, damaged and repeated ones change nothing', async
     ),
   )
 })
+
+t.test('stop is done when the farewell has left the socket: the process ends then', async (t) => {
+  const world = await upWorld()
+  const { environment, socket } = world.client
+  let flush: () => void = () => undefined
+  const flushed = new Promise<void>((resolve) => {
+    flush = resolve
+  })
+  Object.assign(socket, { flushed })
+  let over = false
+  void environment.stop().then(() => {
+    over = true
+  })
+  await world.clock.advance(1000)
+  t.equal(environment.state, 'stopped')
+  t.notOk(over, 'it waits')
+  flush()
+  await world.clock.advance(0)
+  t.ok(over)
+})

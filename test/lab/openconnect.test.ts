@@ -66,6 +66,15 @@ t.test('an SSL-VPN beside WireGuard', { skip, timeout: 600_000 }, async (t) => {
     const { password_file: _, ...without } = PASSWORD
     await use(without)
     await says(t, 'failed', /^auth failed: vpn.example asks for "Password"/)
+    const typed = await gateway.typing(
+      ['start', 'site'],
+      [
+        [/site: Password: $/, 'wrong horse\r'],
+        [/refused user "ann": Login failed.[\s\S]*Password: $/, 'right horse\r'],
+      ],
+    )
+    t.equal(typed.status, 0, typed.screen)
+    await works(t)
     gateway.write('pw', 'right horse\n')
     t.notMatch(gateway.stdout + gateway.stderr, /horse/, 'no password in logs')
   })

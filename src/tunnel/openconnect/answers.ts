@@ -43,6 +43,8 @@ export class Answers {
   readonly #used = new Set<string>()
   /** The form's field that the configured password has gone into. */
   #passwordField: string | undefined
+  /** The last question was for a password in place of a wrong one. */
+  passwordRefused = false
 
   /** For one authentication. `server` is for messages. */
   constructor(given: Credentials, server: string) {
@@ -53,6 +55,13 @@ export class Answers {
   /** A person has spoken. */
   hear(said: Said): void {
     this.#said = { ...this.#said, ...said }
+  }
+
+  /** For another authentication, with what a person has said. */
+  forgetSent(): void {
+    this.#used.clear()
+    this.#passwordField = undefined
+    this.passwordRefused = false
   }
 
   get username(): string | undefined {
@@ -95,6 +104,7 @@ export class Answers {
       }
     }
     if (asks.length > 0) {
+      this.passwordRefused = asks.some(({ field, refused }) => refused && field === 'password')
       const again = asks.some(({ refused }) => refused)
       const why = again ? authFailed(this.username, message).message : undefined
       return { kind: 'failed', error: askFor(this.#server, asks, why), asks: true }

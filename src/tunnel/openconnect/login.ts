@@ -64,7 +64,7 @@ interface Pending {
 
 export class Login {
   readonly #o: LoginOptions
-  readonly #cookies = new Cookies()
+  #cookies = new Cookies()
   readonly #answers: Answers
   #place: Place
   #group: string | undefined
@@ -117,7 +117,16 @@ export class Login {
   /** A person has answered what a step that failed asked. */
   hear(said: Said): LoginStep {
     this.#answers.hear(said)
+    if (this.#answers.passwordRefused) this.#anew()
     return this.#pending === undefined ? this.begin() : this.#fill(this.#pending)
+  }
+
+  /** ocserv 1.1 takes no right password after a wrong one in the same session. */
+  #anew(): void {
+    this.#answers.forgetSent()
+    this.#cookies = new Cookies()
+    this.#pending = undefined
+    this.#forms = 0
   }
 
   /** Has a secret been sent? */

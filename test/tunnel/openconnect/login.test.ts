@@ -287,6 +287,29 @@ t.test('without a user and a password in the configuration', async (t) => {
   t.ok(world.run(10_000, () => world.state === 'up'))
 })
 
+t.test('after a wrong password that was typed another login begins', async (t) => {
+  // As with ocserv 1.1: in one session no password is right any more after a wrong one.
+  let spoilt = false
+  const server: Server = ({ head, body }) => {
+    if (head.startsWith('CONNECT')) return TUNNEL
+    if (body.includes('type="init"')) {
+      spoilt = false
+      return form(USERNAME)
+    }
+    if (body.includes('<username>')) return form(PASSWORD)
+    spoilt ||= !body.includes('>right horse<')
+    return spoilt ? form(PASSWORD, 'Login failed.') : complete()
+  }
+  const world = new World({ password: undefined } as object, server).start()
+  for (const password of ['wrong', 'wrong too', 'right horse']) {
+    t.ok(world.run(10_000, () => world.state === 'failed'))
+    t.match(world.error?.asks, [{ field: 'password', refused: password !== 'wrong' }])
+    world.tunnel.answer?.({ password }, world.now)
+    world.run(1000)
+  }
+  t.ok(world.run(10_000, () => world.state === 'up'))
+})
+
 t.test('the password of an encrypted key is asked for before anything is sent', async (t) => {
   const opens = (password: string | undefined) => password === 'k3y'
   const world = new World({}, plainServer(), opens).start()
