@@ -57,6 +57,15 @@ export class ClientReader {
     }
   }
 
+  /** The next message, where it is here as a whole; undefined: it is not, or is none. */
+  parseNow<T>(parser: (bytes: Bytes) => Parsed<T>): T | undefined {
+    const parsed = parser(this.#bytes)
+    if (parsed?.kind !== 'done') return undefined
+    this.#bytes = this.#bytes.subarray(parsed.length)
+    this.#flow()
+    return parsed.value
+  }
+
   /**
    * For handing the connection's socket to another process: everything that was read and not used. What comes
    * from here on stays in the kernel.

@@ -6,6 +6,8 @@ import type { Bytes } from '../core/types.js'
 import { parseHttpField } from '../wire/http-field.js'
 import type { Parsed } from '../wire/parsed.js'
 
+const CAPITAL_C = 0x43
+
 /** With the names of node:http's IncomingMessage. */
 export interface HttpHead {
   readonly method: string
@@ -15,6 +17,19 @@ export interface HttpHead {
   readonly rawHeaders: string[]
 }
 
+/**
+ * The head of a CONNECT in visible ASCII that is here as a whole, and consumed. Undefined: it is something
+ * else, or not whole, or unusual, and the strict parser is to see it.
+ */
+export function parsePlainConnect(bytes: Bytes, most: number): Parsed<HttpHead> {
+  if (bytes[0] !== CAPITAL_C) return undefined
+  const end = headEnd(bytes)
+  if (end < 0 || end > most || !/^[\t\r\n -~]*$/.test(latin1(bytes, end))) return undefined
+  const parsed = parseHttpHead(bytes, most)
+  if (parsed?.kind !== 'done' || parsed.value.method !== 'CONNECT') return undefined
+  return { ...parsed, length: end + 4 }
+}
+
 /** Consumes nothing (`length` is 0). That many bytes (`most`) without its end are too long. */
 export function parseHttpHead(bytes: Bytes, most: number): Parsed<HttpHead> {
   if (hopeless(bytes)) return { kind: 'invalid', reason: 'no head of HTTP/1' }
@@ -22,7 +37,7 @@ export function parseHttpHead(bytes: Bytes, most: number): Parsed<HttpHead> {
   if (end < 0) {
     return bytes.length >= most ? { kind: 'invalid', reason: 'the head is too long' } : undefined
   }
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, end).toString('latin1')
+  const text = latin1(bytes, end)
   const [first = '', ...lines] = text.replace(/^(\r\n)+/, '').split('\r\n')
   const match = /^([!-~]+) ([!-~]+) HTTP\/(1\.[01])$/.exec(first)
   if (match === null) return { kind: 'invalid', reason: 'no request line' }
@@ -61,4 +76,8 @@ function headEnd(bytes: Bytes): number {
     if (bytes[at + 1] === 10 && bytes[at + 2] === 13 && bytes[at + 3] === 10) return at
   }
   return -1
+}
+
+function latin1(bytes: Bytes, end: number): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, end).toString('latin1')
 }
