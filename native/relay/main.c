@@ -20,6 +20,7 @@ static char text[MOST];
 
 static int wanted(const char *entry) {
   return (strncmp(entry, "INTERNAL_IP", 11) == 0 || strncmp(entry, "CISCO_DEF_DOMAIN=", 17) == 0 ||
+          strncmp(entry, "CISCO_BANNER=", 13) == 0 ||
           strncmp(entry, "CISCO_SPLIT_", 12) == 0 || strncmp(entry, "CISCO_IPV6_SPLIT_", 17) == 0 ||
           strncmp(entry, "VPNGATEWAY=", 11) == 0);
 }

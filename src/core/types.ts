@@ -36,6 +36,8 @@ export interface LinkInfo {
   readonly mtu: number
   /** What the server gave and can't be (core/server-values.ts), for the log; absent: nothing. */
   readonly leftOut?: readonly string[]
+  /** What the server says to people who connect, one plain line, for the log; absent: nothing. */
+  readonly banner?: string
 }
 
 export interface Clock {

@@ -223,6 +223,9 @@ export class PacketEnvironment implements ManagedEnvironment {
         for (const words of event.link.leftOut ?? []) {
           logger.warn({}, `the server gives what can't be, left out: ${secrets.blank(words)}`)
         }
+        if (event.link.banner !== undefined) {
+          logger.info({}, `the server says: ${secrets.blank(event.link.banner)}`)
+        }
         logger.info({ endpoint: tunnel.endpoint, addresses: event.link.addresses }, 'tunnel up')
         break
       case 'down':

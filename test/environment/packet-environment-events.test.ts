@@ -29,8 +29,10 @@ function bench(resolve: (host: string) => Promise<readonly string[]> = async () 
   const resolved: string[] = []
   const said: Answers[] = []
   const lines: string[] = []
+  const infos: string[] = []
   const logger: Logger = {
     ...silentLogger,
+    info: (_fields, text) => void infos.push(text),
     warn: (fields, text) => void lines.push(JSON.stringify([fields, text])),
     error: (fields, text) => void lines.push(JSON.stringify([fields, text])),
   }
@@ -87,7 +89,7 @@ function bench(resolve: (host: string) => Promise<readonly string[]> = async () 
     tunnel.onReady?.()
     await clock.advance(0)
   }
-  return { clock, environment, say, resolved, said, lines, states: () => states }
+  return { clock, environment, say, resolved, said, lines, infos, states: () => states }
 }
 
 t.test('a tunnel brings addresses and DNS, and takes them away when it ends', async (t) => {
@@ -182,6 +184,13 @@ t.test('what a server repeats of a secret is nowhere to be seen', async (t) => {
   t.equal(environment.error?.message, 'not *** of ***')
   t.equal(lines.length, 4)
   t.notMatch(lines.join(), /horse|4711/)
+})
+
+t.test('what a server says to people is in the log, without what is secret', async (t) => {
+  const { environment, say, infos } = bench()
+  await environment.start()
+  await say({ kind: 'up', link: { ...LINK, banner: 'Welcome, right horse' } })
+  t.same(infos, ['the server says: Welcome, ***', 'tunnel up'])
 })
 
 t.test('what a server gives and can not be is in the log', async (t) => {

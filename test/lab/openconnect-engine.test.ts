@@ -51,6 +51,7 @@ t.test('the installed openconnect beside WireGuard', { skip, timeout: 600_000 },
     t.equal(addresses[0]?.split('/')[0], '192.168.9.52')
     t.match(dns, { servers: ['192.168.10.1'], search: ['site.example'] })
     t.match(tunnel, { type: 'openconnect', endpoint: `${SERVER_ADDRESS}:443` })
+    t.match(gateway.stderr, /the server says: Welcome to the site/)
     t.equal((await gateway.curl('site', 'http://192.168.13.10/')).code, 97, 'not inside')
     t.equal((await gateway.curl('site', 'http://192.168.11.200/')).code, 97, 'taken out')
   })

@@ -141,6 +141,7 @@ export class OpenconnectLab {
         'cisco-client-compat = true',
         'ping-leases = false',
         'default-domain = site.example',
+        'banner = "Welcome to the site"',
         'ipv4-network = 192.168.9.0',
         'ipv4-netmask = 255.255.255.0',
         'ipv6-network = fd00:9::/64',

@@ -41,6 +41,7 @@ t.test('an SSL-VPN beside WireGuard', { skip, timeout: 600_000 }, async (t) => {
     t.ok(mtu > 1300 && mtu <= 1500, `${mtu}`)
     t.match(dns, { servers: ['192.168.10.1'], search: ['site.example'] })
     t.match(tunnel, { type: 'openconnect', endpoint: `${SERVER_ADDRESS}:443` })
+    t.match(gateway.stderr, /the server says: Welcome to the site/)
     const outside = await gateway.curl('site', 'http://192.168.13.10/')
     t.equal(outside.code, 97, 'no network of the tunnel')
     t.equal(

@@ -15,6 +15,7 @@ export function engineSettings(variables: ReadonlyMap<string, string>): Settings
   give('x-cstp-netmask-ip6', 'INTERNAL_IP6_NETMASK')
   give('x-cstp-mtu', 'INTERNAL_IP4_MTU')
   give('x-cstp-default-domain', 'CISCO_DEF_DOMAIN')
+  give('x-cstp-banner', 'CISCO_BANNER')
   for (const name of ['INTERNAL_IP4_DNS', 'INTERNAL_IP6_DNS']) {
     for (const server of (variables.get(name) ?? '').split(/\s+/)) {
       fields.push(['x-cstp-dns', server])

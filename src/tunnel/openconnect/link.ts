@@ -19,11 +19,30 @@ const USUAL_MTU = 1400
 /** Of the settings what a link needs. */
 export type LinkSettings = Pick<
   Settings,
-  'address4' | 'bits4' | 'address6' | 'bits6' | 'dns' | 'search' | 'routes' | 'mtu' | 'leftOut'
+  | 'address4'
+  | 'bits4'
+  | 'address6'
+  | 'bits6'
+  | 'dns'
+  | 'search'
+  | 'routes'
+  | 'mtu'
+  | 'leftOut'
+  | 'banner'
 >
 
 export function linkOf(settings: LinkSettings): LinkInfo {
-  const { address4, bits4, address6, bits6, dns, search, mtu = USUAL_MTU, leftOut } = settings
+  const {
+    address4,
+    bits4,
+    address6,
+    bits6,
+    dns,
+    search,
+    mtu = USUAL_MTU,
+    leftOut,
+    banner,
+  } = settings
   const addresses: string[] = []
   if (address4 !== undefined) addresses.push(`${formatIp(address4)}/${bits4}`)
   if (address6 !== undefined) addresses.push(`${formatIp(address6)}/${bits6}`)
@@ -34,6 +53,7 @@ export function linkOf(settings: LinkSettings): LinkInfo {
     search,
     mtu: Math.min(MOST_MTU, Math.max(least, mtu)),
     ...(leftOut.length === 0 ? {} : { leftOut }),
+    ...(banner === '' ? {} : { banner }),
   }
 }
 

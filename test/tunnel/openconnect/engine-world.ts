@@ -19,6 +19,7 @@ export const VARIABLES = new Map([
   ['INTERNAL_IP4_DNS', '192.168.10.1 192.168.10.2'],
   ['INTERNAL_IP6_NETMASK', 'fd00:9::5/64'],
   ['CISCO_DEF_DOMAIN', 'site.example'],
+  ['CISCO_BANNER', 'Welcome\n100%'],
   ['CISCO_SPLIT_INC', '1'],
   ['CISCO_SPLIT_INC_0_ADDR', '192.168.11.0'],
   ['CISCO_SPLIT_INC_0_MASKLEN', '24'],

@@ -59,6 +59,7 @@ t.test('variables', async (t) => {
     dns: ['192.168.10.1', '192.168.10.2'],
     search: ['site.example'],
     mtu: 1390,
+    banner: 'Welcome 100%',
   })
   const reachable = new Reachable(settings)
   t.ok(reachable.has(ip('192.168.11.10')))

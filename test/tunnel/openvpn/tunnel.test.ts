@@ -239,6 +239,59 @@ t.test('several remotes, names, and what is missing', (t) => {
   t.end()
 })
 
+t.test('remote-random: another order for each, each remote once', (t) => {
+  const remotes = [1, 2, 3, 4].map((n) => ({
+    ...{ host: `192.0.2.${n}`, port: 1194, transport: 'udp' as const },
+  }))
+  const order = (remoteRandom: boolean, seed: number) => {
+    const world = new World(options({ remotes, remoteRandom, connectTimeout: 1 }), {}, {}, seed)
+    world.silent = true
+    world.tunnel.open(world.now)
+    const seen: string[] = []
+    for (let i = 0; i < 100 && seen.length < remotes.length; i++) {
+      const { endpoint = '' } = world.tunnel
+      if (seen.at(-1) !== endpoint) seen.push(endpoint)
+      world.run(200)
+    }
+    return seen
+  }
+  const orders = Array.from({ length: 12 }, (_, seed) => order(true, seed + 1))
+  for (const seen of orders) t.equal(new Set(seen).size, remotes.length)
+  t.ok(new Set(orders.map(([first]) => first)).size > 1, 'not all begin with the same')
+  t.same(
+    order(false, 1),
+    remotes.map(({ host }) => `${host}:1194`),
+  )
+  t.end()
+})
+
+t.test(
+  "the server's address changes: its name is asked for again, and the connection moves",
+  (t) => {
+    const remotes = [{ host: 'vpn.example', port: 1194, transport: 'udp' }] as const
+    const world = new World(options({ remotes }), { push: PUSH })
+    world.tunnel.open(world.now)
+    world.resolve(SERVER)
+    const asked = () => world.events.filter((event) => event.kind === 'resolve').length
+    world.run(0)
+    world.resolve(SERVER)
+    t.ok(world.run(60_000, () => world.state === 'up'))
+    const before = asked()
+    world.silent = true
+    t.ok(
+      world.run(200_000, () => asked() > before),
+      'it was silent',
+    )
+    const moved = socketAddress(Uint8Array.of(203, 0, 113, 77), 1194)
+    world.serverAddress = moved
+    world.silent = false
+    world.resolve(moved)
+    t.ok(world.run(60_000, () => world.state === 'up'))
+    t.equal(world.tunnel.endpoint, '203.0.113.77:1194')
+    t.end()
+  },
+)
+
 t.test('closing says farewell by the data channel where the server wants that', (t) => {
   const world = new World(options(), { push: `${PUSH},explicit-exit-notify 1` })
   t.ok(up(world))
