@@ -7,6 +7,10 @@ import { parseHttpField } from '../wire/http-field.js'
 import type { Parsed } from '../wire/parsed.js'
 
 const CAPITAL_C = 0x43
+/** RFC 9110 section 5.6.2. */
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/i
+/** Names, addresses and their marks, as every target of CONNECT is made of. */
+const PLAIN_AUTHORITY = /^[-.:[\]_0-9a-z]+$/i
 
 /** With the names of node:http's IncomingMessage. */
 export interface HttpHead {
@@ -26,7 +30,12 @@ export function parsePlainConnect(bytes: Bytes, most: number): Parsed<HttpHead> 
   const end = headEnd(bytes)
   if (end < 0 || end > most || !/^[\t\r\n -~]*$/.test(latin1(bytes, end))) return undefined
   const parsed = parseHttpHead(bytes, most)
-  if (parsed?.kind !== 'done' || parsed.value.method !== 'CONNECT') return undefined
+  if (parsed?.kind !== 'done') return undefined
+  const { method, url, rawHeaders } = parsed.value
+  if (method !== 'CONNECT' || !PLAIN_AUTHORITY.test(url)) return undefined
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    if (!TOKEN.test(rawHeaders[i] as string)) return undefined
+  }
   return { ...parsed, length: end + 4 }
 }
 

@@ -45,6 +45,10 @@ const HEADS: Readonly<Record<string, (o: string) => string>> = {
     `CONNECT ${o} HTTP/1.1\r\nHost: ${o}\r\nX: \xe9\r\n${AUTHORIZED}\r\nearly`,
   'no colon': (o) => `CONNECT ${o} HTTP/1.1\r\nHost: ${o}\r\nrubbish\r\n${AUTHORIZED}\r\n`,
   'a blank before the colon': (o) => `CONNECT ${o} HTTP/1.1\r\nHost : ${o}\r\n${AUTHORIZED}\r\n`,
+  'a name that is no token': (o) =>
+    `CONNECT ${o} HTTP/1.1\r\nHost: ${o}\r\nX(y): z\r\n${AUTHORIZED}\r\n`,
+  'a target that is no authority': (o) =>
+    `CONNECT {${o} HTTP/1.1\r\nHost: ${o}\r\n${AUTHORIZED}\r\n`,
   'another method that begins so': (o) => `COPY http://${o}/ HTTP/1.1\r\nHost: ${o}\r\n\r\n`,
 }
 
