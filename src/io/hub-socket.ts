@@ -104,6 +104,8 @@ export class HubSocket implements LeanSocket, HubMember {
   end(lastWord?: Bytes): void {
     if (this.closed || this.ending) return
     if (lastWord !== undefined) this.write(lastWord)
+    // The far side had reset it: the number may be another connection's by now.
+    if (this.closed) return
     this.ending = true
     if (this.#waiting === undefined) this.#finish()
   }

@@ -102,7 +102,10 @@ t.test('errors of environments are shown with what to do', async (t) => {
   const status = await w.pvpn('status', '--wait', '0.2')
   t.equal(status.status, 1)
   t.match(status.stdout, /^silent +starting /m)
-  t.match(status.stdout, /^silent: no answer from 127\.0\.0\.1:9\n {2}hint: Is the endpoint right/m)
+  t.match(
+    status.stdout,
+    /^silent: no answer from 127\.0\.0\.1:9\n {2}hint: Are host and port right/m,
+  )
   t.match(
     status.stdout,
     /^taken: 127\.0\.0\.1:\d+ is in use by another program; next try .*\n {2}hint:/m,

@@ -279,7 +279,7 @@ t.test('activity shows what an environment tells, and its own failures before it
   t.same(two, one, 'who asks at the same time gets the same answer')
   const wrong = await h.supervisor.activity('wrong')
   t.equal(wrong?.failures[0]?.message, 'wrong password')
-  t.match(wrong?.failures[0]?.hint, /endpoint/, 'with what to do')
+  t.match(wrong?.failures[0]?.hint, /host and port/, 'with what to do')
   await h.supervisor.act('a', 'stop', 0)
   t.equal((await h.supervisor.activity('a'))?.total, 0, 'nothing is open where no process is')
   t.equal(await h.supervisor.activity('none'), undefined)

@@ -182,6 +182,17 @@ for (const twin of LEAN_IMPLEMENTATIONS) {
       t.equal(told.failed, true)
     })
 
+    t.test('a last word to a client that has just reset closes it', async (t) => {
+      const { client, socket } = await leanPair(t, twin)
+      const told = new Told(socket)
+      // In one turn: nobody has been told of the reset when the last word is written.
+      client.socket.resetAndDestroy()
+      socket.end(Buffer.from('no'))
+      socket.resume()
+      await eventually(() => told.events.includes('gone'))
+      t.same(told.events.slice(-2), ['close', 'gone'], told.events.join())
+    })
+
     t.test('reset is seen as a reset, also when something waits', async (t) => {
       const { client, socket } = await leanPair(t, twin)
       const told = new Told(socket)
