@@ -266,7 +266,8 @@ t.test('the port is never without an owner for long', async (t) => {
   busy = false
   await knock
   t.comment(`longest gap ${Math.round(longest)} ms`)
-  t.ok(longest < 2000)
+  // Two starts of a process, on a machine that has other work.
+  t.ok(longest < 6000)
 })
 
 t.test('activity shows what an environment tells, and its own failures before it', async (t) => {
