@@ -43,7 +43,7 @@ export async function measure(
   const { roots, namespace, port, wrapper } = contestant
   const before = cpuSeconds(roots)
   const farBefore = cpuSeconds(lab.farPids)
-  const overflowBefore = await overflows(lab.far)
+  const overflowBefore = mode === 'udp' ? await overflows(lab.far) : 0
   let [pss, uss] = [0, 0]
   const sample = () => {
     const now = memory(roots)

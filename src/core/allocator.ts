@@ -26,6 +26,12 @@ export function pieceSize(size: number): number {
   return 2 ** (32 - Math.clz32(size - 1))
 }
 
+/** `size` bytes of a piece that may be used again. */
+export function allocatePart(allocator: Allocator, size: number): Bytes {
+  const piece = allocator.allocate(pieceSize(size))
+  return piece.length === size ? piece : piece.subarray(0, size)
+}
+
 /** Uses nothing again. */
 export const plainAllocator: Allocator = {
   allocate: (size) => new Uint8Array(size),

@@ -4,7 +4,7 @@
  */
 import { Socket } from 'node:net'
 import { constants } from 'node:os'
-import { PIECE_LEAST, pieceSize } from '../core/allocator.js'
+import { allocatePart, PIECE_LEAST } from '../core/allocator.js'
 import { PvpnError } from '../core/errors.js'
 import { ADDRESS_SIZE, socketAddressEndpoint } from '../core/socket-address.js'
 import type { Bytes, Endpoint } from '../core/types.js'
@@ -236,7 +236,7 @@ function handOut(size: number): Bytes {
     return read
   }
   if (size < PIECE_LEAST) return read.slice()
-  const copy = rawMemory.allocate(pieceSize(size))
+  const copy = allocatePart(rawMemory, size)
   copy.set(read)
-  return copy.subarray(0, size)
+  return copy
 }

@@ -70,6 +70,12 @@ export class Connection implements ConnectionInfo {
     this.deadline = now + timeouts.head
   }
 
+  /** Something is under way: nothing is awaited of the client. */
+  begins(): void {
+    this.idle = false
+    this.deadline = Number.POSITIVE_INFINITY
+  }
+
   get bytesFromClient(): number {
     return this.socket.bytesRead
   }

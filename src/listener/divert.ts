@@ -99,9 +99,8 @@ export async function divertHttp(
   }
   const target = targetOf(head)
   if (target === undefined || !admits(context, connection, head)) return false
-  connection.idle = false
+  connection.begins()
   connection.target = target
-  connection.deadline = Number.POSITIVE_INFINITY
   try {
     await handOver(divert, connection, reader, { kind: 'connect', target }, NOTHING)
     return true

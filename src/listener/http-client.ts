@@ -60,8 +60,7 @@ export class HttpClient {
   /** The connection is no longer HTTP, or is being refused. */
   detach(): void {
     this.#detached = true
-    this.connection.idle = false
-    this.connection.deadline = Number.POSITIVE_INFINITY
+    this.connection.begins()
     this.#upstream.close()
   }
 
@@ -90,8 +89,7 @@ export class HttpClient {
       this.connection.socket.reset()
       return
     }
-    this.connection.idle = false
-    this.connection.deadline = Number.POSITIVE_INFINITY
+    this.connection.begins()
     this.#queue.push({ request, response })
     if (this.#current === undefined) void this.#work()
   }

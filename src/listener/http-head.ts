@@ -27,10 +27,13 @@ export interface HttpHead {
  */
 export function parsePlainConnect(bytes: Bytes, most: number): Parsed<HttpHead> {
   if (bytes[0] !== CAPITAL_C) return undefined
+  if (hopeless(bytes)) return undefined
   const end = headEnd(bytes)
-  if (end < 0 || end > most || !/^[\t\r\n -~]*$/.test(latin1(bytes, end))) return undefined
-  const parsed = parseHttpHead(bytes, most)
-  if (parsed?.kind !== 'done') return undefined
+  if (end < 0 || end > most) return undefined
+  const text = latin1(bytes, end)
+  if (!/^[\t\r\n -~]*$/.test(text)) return undefined
+  const parsed = parseText(text)
+  if (parsed.kind !== 'done') return undefined
   const { method, url, rawHeaders } = parsed.value
   if (method !== 'CONNECT' || !PLAIN_AUTHORITY.test(url)) return undefined
   for (let i = 0; i < rawHeaders.length; i += 2) {
@@ -46,7 +49,10 @@ export function parseHttpHead(bytes: Bytes, most: number): Parsed<HttpHead> {
   if (end < 0) {
     return bytes.length >= most ? { kind: 'invalid', reason: 'the head is too long' } : undefined
   }
-  const text = latin1(bytes, end)
+  return parseText(latin1(bytes, end))
+}
+
+function parseText(text: string): NonNullable<Parsed<HttpHead>> {
   const [first = '', ...lines] = text.replace(/^(\r\n)+/, '').split('\r\n')
   const match = /^([!-~]+) ([!-~]+) HTTP\/(1\.[01])$/.exec(first)
   if (match === null) return { kind: 'invalid', reason: 'no request line' }

@@ -63,8 +63,7 @@ export class HttpProxy {
     // A tunnel is mere bytes: it needs no socket of Node, which costs each connection more than all else.
     const tunnel = reader.parseNow((bytes) => parsePlainConnect(bytes, MAX_HTTP_HEAD))
     if (tunnel !== undefined) {
-      connection.idle = false
-      connection.deadline = Number.POSITIVE_INFINITY
+      connection.begins()
       void this.#tunnel(connection, reader, tunnel)
       return
     }

@@ -28,8 +28,7 @@ export async function serveSocks4(
 ): Promise<void> {
   try {
     const { value: request, bytes } = await reader.parse(withBytes(parseSocks4Request))
-    connection.deadline = Number.POSITIVE_INFINITY
-    connection.idle = false
+    connection.begins()
     connection.target = request.target
     if (!context.authenticator.open && connection.admission === undefined) {
       // SOCKS4 has no password: where users are wanted nobody can be let in by it.

@@ -39,8 +39,7 @@ export async function serveSocks5(
   try {
     if (!(await admit(context, connection, reader))) return
     const { value: request, bytes } = await reader.parse(withBytes(parseSocks5Request))
-    connection.deadline = Number.POSITIVE_INFINITY
-    connection.idle = false
+    connection.begins()
     if (request.target === undefined) {
       connection.refuse(encodeSocks5Reply(REPLY_ADDRESS_UNSUPPORTED), context.now(), reader)
       return

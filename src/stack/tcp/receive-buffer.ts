@@ -5,7 +5,7 @@
  *   chunks   | ....rrrrrrrr | rrrrrr--oooo | --ooo....... |
  *                  ^ head                                     r readable  o out of order  - gap
  */
-import { type Allocator, pieceSize, plainAllocator } from '../../core/allocator.js'
+import { type Allocator, allocatePart, pieceSize, plainAllocator } from '../../core/allocator.js'
 import type { Bytes } from '../../core/types.js'
 import { RECEIVE_CHUNK } from './limits.js'
 import { SharedMemory } from './shared-memory.js'
@@ -123,8 +123,7 @@ export class ReceiveBuffer {
   }
 
   #join(size: number): Bytes {
-    const whole = this.#allocator.allocate(pieceSize(size))
-    const out = whole.length === size ? whole : whole.subarray(0, size)
+    const out = allocatePart(this.#allocator, size)
     let to = 0
     let from = this.#head
     for (let i = 0; to < size; i++) {
