@@ -227,11 +227,7 @@ export function stepsOf(gateway: LabGateway) {
     await gateway.pvpn('reload')
     await gateway.pvpn('restart', 'site')
   }
-  const says = async (t: Test, state: string, words: RegExp) => {
-    const { found, seen } = await gateway.says('site', state, words)
-    t.ok(found, `${words}: ${seen}`)
-    t.equal((await gateway.environment('office')).state, 'up', 'the other one goes on')
-  }
+  const says = (t: Test, state: string, words: RegExp) => gateway.siteSays(t, state, words)
   const works = async (t: Test) => {
     t.ok(await gateway.reaches('site', 'up', 20_000), 'it comes up')
     t.match((await gateway.curl('site', `http://${WEB}/`)).stdout, /^site /)

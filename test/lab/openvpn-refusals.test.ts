@@ -1,14 +1,11 @@
 /** OpenVPN refused: every reason has its words in status, and nothing else is disturbed. */
 import t from 'tap'
+import type { Checks } from '../support/lab-gateway.js'
 import { labSkip } from '../support/namespace.js'
 import { WEB } from '../support/vpn-lab.js'
 import { CONFIGURATION, OPENVPN_PROGRAMS, OpenvpnLab, SERVER_ADDRESS } from './openvpn-lab.js'
 
 const skip = labSkip(...OPENVPN_PROGRAMS)
-interface Checks {
-  ok(value: unknown, message: string): unknown
-  equal(found: unknown, wanted: unknown, message: string): unknown
-}
 
 const VERIFY = `#!/bin/sh
 { read -r user; read -r password; } < "$1"
@@ -38,11 +35,7 @@ t.test('refusals have the right words', { skip, timeout: 600_000 }, async (t) =>
     await gateway.pvpn('reload')
     await gateway.pvpn('restart', 'site')
   }
-  const says = async (t: Checks, state: string, words: RegExp) => {
-    const { found, seen } = await gateway.says('site', state, words)
-    t.ok(found, `${words}: ${seen}`)
-    t.equal((await gateway.environment('office')).state, 'up', 'the other one goes on')
-  }
+  const says = (t: Checks, state: string, words: RegExp) => gateway.siteSays(t, state, words)
 
   await t.test('a password: right, wrong, missing', async (t) => {
     await lab.startServer({ lines: PASSWORDS })

@@ -7,8 +7,8 @@ import type { Bytes } from '../../src/core/types.js'
 import type { Stack } from '../../src/stack/contract.js'
 import { createStack } from '../../src/stack/stack.js'
 import { checksum } from '../../src/wire/checksum.js'
+import { SeededRandom } from '../sim/random.js'
 import { fragment6 } from './fragments.js'
-import { seeded } from './seeded.js'
 
 const A = { addresses: ['10.0.0.1/24', 'fd00::1/64'], dns: [], search: [], mtu: 1420 }
 const B = {
@@ -20,8 +20,8 @@ const B = {
 
 /** Two stacks on a wire; `tap` sees each packet and may change or (false) drop it. */
 class Wire {
-  readonly a = createStack({ random: seeded(1) })
-  readonly b = createStack({ random: seeded(2) })
+  readonly a = createStack({ random: new SeededRandom(1).fill })
+  readonly b = createStack({ random: new SeededRandom(2).fill })
   readonly #batch = new PacketBatch({ capacity: 8, packetSize: 2000 })
   now = 0
   tap: (packet: Bytes) => boolean = () => true
@@ -301,7 +301,7 @@ t.test('a listener says where the others find it', async (t) => {
 t.test('fuzz: no packet throws, and nothing grows', async (t) => {
   const seed = Number(process.env.FUZZ_SEED ?? Date.now() & 0xffff)
   t.comment(`seed ${seed}`)
-  const random = seeded(seed)
+  const random = new SeededRandom(seed).fill
   const number = (below: number) => {
     const draw = new Uint8Array(4)
     random(draw)

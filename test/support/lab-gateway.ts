@@ -27,6 +27,12 @@ environments:
   home: { tunnel: { type: direct }, listen: 127.0.0.1:1089 }
 `
 
+/** What of a test the steps below need. */
+export interface Checks {
+  ok(value: unknown, message: string): unknown
+  equal(found: unknown, wanted: unknown, message: string): unknown
+}
+
 export class LabGateway {
   readonly lab: VpnLab
   readonly client: Namespace
@@ -165,6 +171,13 @@ export class LabGateway {
       200,
     )
     return { found, seen }
+  }
+
+  /** The second site's environment says this, and the first one's is not touched by it. */
+  async siteSays(t: Checks, state: string, words: RegExp): Promise<void> {
+    const { found, seen } = await this.says('site', state, words)
+    t.ok(found, `${words}: ${seen}`)
+    t.equal((await this.environment('office')).state, 'up', 'the other one goes on')
   }
 
   /** Waits for an environment's state. */
