@@ -1,10 +1,10 @@
-import * as crypto from 'node:crypto'
+import crypto from 'node:crypto'
+import { syncBuiltinESMExports } from 'node:module'
 import fc from 'fast-check'
 import t from 'tap'
+import * as credentials from '../../src/control/credentials.js'
 import { type GuardedRequest, guard } from '../../src/control/guard.js'
 
-/** As an address: beside the sources, where source maps lead, there is none. */
-const CREDENTIALS = new URL('../../src/control/credentials.js', import.meta.url).href
 const options = { address: '127.0.0.1', token: 'secret-token' }
 const own = { host: '127.0.0.1:1090' }
 const auth = { authorization: 'Bearer secret-token' }
@@ -169,15 +169,16 @@ t.test(
 
 t.test('tokens are compared by digests of one length, in a time that tells nothing', async (t) => {
   const compared: [number, number][] = []
-  const credentials = (await t.mockImport(CREDENTIALS, {
-    'node:crypto': {
-      ...crypto,
-      timingSafeEqual: (a: Uint8Array, b: Uint8Array) => {
-        compared.push([a.length, b.length])
-        return crypto.timingSafeEqual(a, b)
-      },
-    },
-  })) as typeof import('../../src/control/credentials.js')
+  const { timingSafeEqual } = crypto
+  const replace = (by: typeof timingSafeEqual) => {
+    crypto.timingSafeEqual = by
+    syncBuiltinESMExports()
+  }
+  t.teardown(() => replace(timingSafeEqual))
+  replace((a, b) => {
+    compared.push([a.byteLength, b.byteLength])
+    return timingSafeEqual(a, b)
+  })
   const given = ['', 's', 'secret-toke', 'secret-token', 'secret-tokenx', 'x'.repeat(5000)]
   for (const token of given) {
     const authorization = `Bearer ${token}`

@@ -161,6 +161,7 @@ t.test(
 
     await page.toFront()
     await t.test('each environment tells what it is, and what is wrong with it', async (t) => {
+      t.ok(await page.shows(card('office'), /Handshake/))
       const office = await page.text(card('office'))
       t.match(office, /127\.0\.0\.1:1081/)
       t.match(office, /wireguard to 203\.0\.113\.2:51820/)

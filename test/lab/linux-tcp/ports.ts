@@ -5,7 +5,7 @@ import { type AddressInfo, connect, createServer, type Server } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
-import { TCP_ACK, TCP_RST, TCP_SYN, tcpFlags } from '../../../src/wire/tcp.js'
+import { TCP_ACK, TCP_RST, TCP_SYN, tcpDestinationPort, tcpFlags } from '../../../src/wire/tcp.js'
 import { eventually } from '../../support/namespace.js'
 import { patternMd5 } from '../../support/pattern.js'
 import { StackHost } from './stack-host.js'
@@ -25,10 +25,14 @@ t.setTimeout(120_000)
 
 const timestamps = readFileSync('/proc/sys/net/ipv4/tcp_timestamps', 'utf8').trim() !== '0'
 let [syns, resets] = [0, 0]
+/** Ports of Linux that we sent a reset. */
+const resetPorts: number[] = []
 host.onSend = (packet) => {
   const flags = tcpFlags(packet, IPV4_HEADER)
   if ((flags & TCP_SYN) !== 0 && (flags & TCP_ACK) === 0) syns++
-  if ((flags & TCP_RST) !== 0) resets++
+  if ((flags & TCP_RST) === 0) return
+  resets++
+  resetPorts.push(tcpDestinationPort(packet, IPV4_HEADER))
 }
 
 /** Five connections in turn to a server of Linux that ends first, so that TIME-WAIT is Linux's. Milliseconds each took to open. */
@@ -67,6 +71,8 @@ await t.test('both open at the same time: one connection', async (t) => {
     })
     const connected = once(linux, 'connect')
     const [ours] = await Promise.all([host.connect(host.linux[4], LINUX + i), connected])
+    // Afterwards a FIN that Linux sent twice, as on a busy machine, may be reset.
+    t.notOk(resetPorts.includes(LINUX + i), 'neither side refuses the other')
     const size = 300_000
     const both: [Duplex, Duplex][] = [
       [ours, linux],
@@ -79,7 +85,6 @@ await t.test('both open at the same time: one connection', async (t) => {
     })
     await Promise.all(results)
   }
-  t.equal(resets, 0)
 })
 
 await t.test('our port again over TIME-WAIT of Linux', async (t) => {
