@@ -87,7 +87,10 @@ export class LabGateway {
     return this.#process?.pid as number
   }
 
-  /** `pvpn up`; resolves when every environment is up, with false when they are not within `wait` seconds. */
+  /**
+   * `pvpn up`; resolves when every environment is up, with false when they are not within `wait` seconds:
+   * it then answers at least, or has ended.
+   */
   async up(wait = 10): Promise<boolean> {
     const child = this.client.spawn(unprivileged([process.execPath, PVPN, 'up']), {
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -101,6 +104,8 @@ export class LabGateway {
       this.stderr += b.toString()
     })
     const { code } = await this.pvpn('status', '--wait', String(wait))
+    const answers = async () => child.exitCode !== null || (await this.#answers())
+    await eventually(answers, STATUS_TIMEOUT)
     return code === 0
   }
 
@@ -149,6 +154,13 @@ export class LabGateway {
     })
     if (status !== 200) throw new Error(`the gateway answers ${status}`)
     return body as GatewayStatusView
+  }
+
+  async #answers(): Promise<boolean> {
+    return await this.status().then(
+      () => true,
+      () => false,
+    )
   }
 
   async environment(name: string): Promise<GatewayStatusView['environments'][number]> {
