@@ -182,6 +182,11 @@ function tcpMetrics(set: MetricSet) {
     'Retransmission time-outs of TCP: nothing was heard for so long that sending begins anew',
     EACH,
   )
+  const cookies = set.counter(
+    'pvpn_tcp_syn_cookies_total',
+    'SYN cookies of published ports under a flood: sent in place of a half-open connection; received back, which opens it; failed: ACKs that brought none back meanwhile',
+    RESULTING,
+  )
   const trips = set.histogram(
     'pvpn_tcp_round_trip_seconds',
     'Round trips inside, measured by TCP’s acknowledgments',
@@ -190,6 +195,7 @@ function tcpMetrics(set: MetricSet) {
     open.set({ environment }, tcp.open)
     again.inc({ environment }, tcp.retransmits)
     timeouts.inc({ environment }, tcp.timeouts)
+    for (const [result, n] of Object.entries(tcp.cookies)) cookies.inc({ environment, result }, n)
     trips.set({ environment }, tcp.roundTrips)
   }
 }

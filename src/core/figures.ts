@@ -41,6 +41,8 @@ export interface TcpFigures {
   /** Segments sent again, and time-outs that had to come first. */
   readonly retransmits: number
   readonly timeouts: number
+  /** SYN cookies that answered SYNs a listener had no place for, ACKs that brought one back, and ACKs that brought none while some were on their way. */
+  readonly cookies: { readonly sent: number; readonly received: number; readonly failed: number }
   /** Milliseconds, one per acknowledgment that measures. */
   readonly roundTrips: HistogramFigures
 }

@@ -100,14 +100,20 @@ class IpStack implements Stack {
   }
 
   get counters(): StackCounters {
-    const { open, retransmits, timeouts, roundTrips, drops } = this.#tcp.counters
+    const { open, retransmits, timeouts, cookies, roundTrips, drops } = this.#tcp.counters
     const all: Record<string, number> = { ...this.#drops }
     for (const [reason, count] of Object.entries(drops)) all[`tcp-${reason}`] = count
     return {
       packetsIn: this.#packetsIn,
       packetsOut: this.#packetsOut,
       drops: all,
-      tcp: { open, retransmits, timeouts, roundTrips: roundTrips.figures },
+      tcp: {
+        open,
+        retransmits,
+        timeouts,
+        cookies: { ...cookies },
+        roundTrips: roundTrips.figures,
+      },
     }
   }
 

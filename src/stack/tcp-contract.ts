@@ -75,6 +75,7 @@ export interface TcpLayer {
     readonly open: number
     readonly retransmits: number
     readonly timeouts: number
+    readonly cookies: { readonly sent: number; readonly received: number; readonly failed: number }
     /** Milliseconds. */
     readonly roundTrips: Histogram
     readonly drops: Readonly<Record<string, number>>

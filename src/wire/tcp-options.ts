@@ -127,6 +127,28 @@ export function writeWindowScale(b: Bytes, at: number, shift: number): number {
   return at + 4
 }
 
+export interface Timestamps {
+  readonly value: number
+  readonly echo: number
+}
+
+export interface SynchronizeOptions {
+  readonly mss: number
+  readonly sackPermitted: boolean
+  readonly timestamps: Timestamps | undefined
+  /** -1: absent. */
+  readonly windowScale: number
+}
+
+/** Writes the options of a SYN; the index behind them. */
+export function writeSynchronizeOptions(b: Bytes, at: number, o: SynchronizeOptions): number {
+  let next = writeMss(b, at, o.mss)
+  if (o.sackPermitted) next = writeSackPermitted(b, next)
+  const { timestamps } = o
+  if (timestamps !== undefined) next = writeTimestamps(b, next, timestamps.value, timestamps.echo)
+  return o.windowScale < 0 ? next : writeWindowScale(b, next, o.windowScale)
+}
+
 /** Bytes that `count` SACK blocks take, padded. */
 export function sackLength(count: number): number {
   return count === 0 ? 0 : 4 + 8 * count

@@ -132,6 +132,7 @@ class Bench {
           open: 0,
           retransmits: 0,
           timeouts: 0,
+          cookies: { sent: 0, received: 0, failed: 0 },
           roundTrips: { bounds: [], counts: [0], sum: 0 },
         },
       },

@@ -43,6 +43,12 @@ const RUNS: readonly Run[] = [
     file: 'ports',
     settings: ['net.ipv4.tcp_timestamps=0'],
   },
+  { name: 'a flood of SYNs', file: 'syn-flood' },
+  {
+    name: 'a flood of SYNs, Linux without timestamps',
+    file: 'syn-flood',
+    settings: ['net.ipv4.tcp_timestamps=0'],
+  },
   ...OPTIONS.map((option) => ({
     name: `Linux without ${option.replace('net.ipv4.tcp_', '')}`,
     file: 'transfers',

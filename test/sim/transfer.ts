@@ -115,7 +115,15 @@ export interface Transfer {
 export function transfer(
   pair: Pair,
   random: SeededRandom,
-  options: { up: number; down: number; halfClose?: boolean; chunk?: number; lazy?: boolean },
+  options: {
+    up: number
+    down: number
+    halfClose?: boolean
+    chunk?: number
+    lazy?: boolean
+    /** Called between listening and connecting. */
+    listening?: () => void
+  },
 ): Transfer {
   const chunk = options.chunk ?? 65_536
   const lazy = options.lazy ?? false
@@ -127,6 +135,7 @@ export function transfer(
     result.server = new Side(stream, { total, ...patterns, random, after, chunk, lazy }, pair.b)
     result.server.write()
   }
+  options.listening?.()
   const socket = pair.a.tcp.connect({ address: pair.b.address, port: 80 }, pair.now)
   const patterns = { seed: 1, peerSeed: 2 }
   const client = new Side(socket, { total: options.up, ...patterns, random, chunk, lazy }, pair.a)

@@ -14,6 +14,7 @@ export function environmentFigures(): EnvironmentFigures {
       open: 2,
       retransmits: 13,
       timeouts: 1,
+      cookies: { sent: 9, received: 2, failed: 3 },
       roundTrips: { bounds: [1, 2.5, 1000], counts: [1, 0, 4, 2], sum: 5500 },
     },
     dns: {

@@ -1,6 +1,7 @@
 /** What an acceptable ACK does: frees what was delivered, finds losses, sets the congestion window (RFC 9293 section 3.10.7.4, 2018, 8985, 6937, 9438). */
 import { blackHoleConfirmed } from './black-hole.js'
 import type { Connection } from './connection.js'
+import { chooseCongestionControl } from './handshake.js'
 import { FAST, OPEN, TIMED_OUT } from './recovery.js'
 import type { Segment } from './segment.js'
 import { NONE, RETRANSMITTED, SACKED } from './sent-segments.js'
@@ -244,8 +245,11 @@ function sampleTrip(c: Connection, d: Delivery, newly: number): void {
   const { trip, stack } = c
   const micros = d.firstTrip >= 0 ? d.firstTrip : newly > 0 ? d.echo : -1
   if (micros >= 0) {
+    const first = trip.smoothed === 0
     trip.sample(micros / 1000)
     stack.counters.roundTrips.observe(micros / 1000)
+    // The handshake did not tell.
+    if (first && c.recovery.phase === OPEN) chooseCongestionControl(c)
   }
   if (d.lastTrip >= 0) trip.sampleMinimum(d.lastTrip / 1000, stack.now)
 }

@@ -116,6 +116,9 @@ export class Connection implements TcpSocket {
   /** It has waited that shorter time; and the timestamp of the SYN that followed. */
   synEarly = false
   synEarlyStamp = 0
+  /** Its SYN-ACK is a SYN cookie too, so that it can be given up (syn-cookies.ts); and it was made from the ACK of one. */
+  cookie = false
+  redeemed = false
   /** An empty segment below the window is to be sent, so that the far side answers (keep-alive, window probe). */
   pokeWanted = false
   /** May send less than sender's silly-window avoidance wants: the persist timer ran out. */

@@ -12,8 +12,16 @@ export interface TcpCounters {
   open: number
   retransmits: number
   timeouts: number
+  readonly cookies: CookieCounters
   readonly roundTrips: Histogram
   readonly drops: Record<TcpDrop, number>
+}
+
+/** SYN cookies sent, ACKs that brought one back, and ACKs that brought none while some were on their way. */
+export interface CookieCounters {
+  sent: number
+  received: number
+  failed: number
 }
 
 export type TcpDrop =
@@ -26,7 +34,7 @@ export type TcpDrop =
   | 'bad-acknowledgment'
   | 'bad-reset' // RST or SYN that is not exactly right (challenge ACK)
   | 'no-acknowledgment' // a segment without ACK in a synchronized state
-  | 'half-open-full' // SYN beyond a bound
+  | 'half-open-full' // SYN, or ACK of a SYN cookie, beyond the bound of connections
   | 'memory' // data beyond a bound
   | 'gaps' // one gap too many
   | 'replies' // an answer beyond the bound

@@ -2,10 +2,11 @@
 
 import { PvpnError } from '../../core/errors.js'
 import { formatIp } from '../../core/ip.js'
+import type { Bytes } from '../../core/types.js'
 import { IPV4_HEADER } from '../../wire/ipv4.js'
 import { IPV6_HEADER } from '../../wire/ipv6.js'
 import { TCP_ACK, TCP_HEADER, TCP_RST, TCP_SYN } from '../../wire/tcp.js'
-import { TIMESTAMPS_LENGTH } from '../../wire/tcp-options.js'
+import { type TcpOptions, TIMESTAMPS_LENGTH } from '../../wire/tcp-options.js'
 import { Bbr } from './bbr.js'
 import { ACCEPTED, CONNECTED, type Connection } from './connection.js'
 import { SYN_QUICK_RETRIES } from './limits.js'
@@ -19,7 +20,7 @@ import { timestampNow } from './timestamps.js'
 const MSS_DEFAULT_IPV4 = 536
 const MSS_DEFAULT_IPV6 = 1220
 /** A smaller MSS than this is a way to make us work, not a path. */
-const MSS_LEAST = 88
+export const MSS_LEAST = 88
 /** Lets the largest receive buffer (8 MiB) be told in 16 bits. */
 export const RECEIVE_SHIFT = 8
 
@@ -37,10 +38,21 @@ export function prepare(c: Connection, iss: number, timestampOffset: number): vo
   c.measureFrom = c.stack.now
 }
 
+/** Packets of `mtu` bytes to this address less the headers without options. */
+export function largestSegment(remote: Bytes, mtu: number): number {
+  const headers = (remote.length === 4 ? IPV4_HEADER : IPV6_HEADER) + TCP_HEADER
+  return Math.max(MSS_LEAST, mtu - headers)
+}
+
 /** Both directions' largest packet less the headers without options. */
 export function segmentRoom(c: Connection): number {
-  const headers = (c.remoteIp.length === 4 ? IPV4_HEADER : IPV6_HEADER) + TCP_HEADER
-  return Math.max(MSS_LEAST, Math.min(c.holeMtu, c.stack.ip.pathMtu(c.remoteIp)) - headers)
+  return largestSegment(c.remoteIp, Math.min(c.holeMtu, c.stack.ip.pathMtu(c.remoteIp)))
+}
+
+/** What a SYN from an address of so many bytes says of the segments that its sender takes. */
+export function offeredMss({ mss }: TcpOptions, addressLength: number): number {
+  const usual = addressLength === 4 ? MSS_DEFAULT_IPV4 : MSS_DEFAULT_IPV6
+  return Math.max(MSS_LEAST, mss === 0 ? usual : mss)
 }
 
 /** Data that fits one segment, from the peer's MSS, the path and the options of each segment. */
@@ -56,8 +68,7 @@ export function readSynchronize(c: Connection, s: Segment): void {
   c.received = sequenceAdd(s.sequence, 1)
   c.edge = sequenceAdd(c.received, Math.min(65_535, c.receiveLimit))
   c.lastAckSent = c.received
-  const usual = c.remoteIp.length === 4 ? MSS_DEFAULT_IPV4 : MSS_DEFAULT_IPV6
-  c.peerMss = Math.max(MSS_LEAST, options.mss === 0 ? usual : options.mss)
+  c.peerMss = offeredMss(options, c.remoteIp.length)
   c.sackUsed = options.sackPermitted
   c.timestampsUsed = options.timestamps
   if (options.timestamps) {
@@ -163,8 +174,8 @@ function synchronized(c: Connection): void {
   c.tell(c.acceptor === undefined ? CONNECTED : ACCEPTED)
 }
 
-/** BBR paces: round trips that are too short for our timers stay with CUBIC. */
-function chooseCongestionControl(c: Connection): void {
+/** BBR paces: round trips that are too short for our timers stay with CUBIC, as does a path of which nothing is known yet. */
+export function chooseCongestionControl(c: Connection): void {
   const { stack, trip, congestion } = c
   if (stack.congestion !== 'bbr' || !stack.pacing || trip.smoothed < PACED_ROUND_TRIP) return
   // The initial sequence number is random enough to tell flows apart.
@@ -173,6 +184,8 @@ function chooseCongestionControl(c: Connection): void {
 
 function measureHandshake(c: Connection, s: Segment): void {
   const { trip, stack } = c
+  // When its SYN-ACK left nobody knows: the first data tells the round trip.
+  if (c.redeemed) return
   if (c.synRetries === 0 && c.synQuickRetries === 0 && !c.synEarly) {
     const rtt = stack.now - c.timeoutFrom
     trip.sample(rtt)

@@ -52,6 +52,7 @@ import { Replies } from './replies.js'
 import { Segment } from './segment.js'
 import { before, sequenceAdd } from './sequence.js'
 import { SharedMemory } from './shared-memory.js'
+import { fitsCookie, SynCookies } from './syn-cookies.js'
 import { AddressHash, AddressTable } from './table.js'
 import { type TimeWait, TimeWaitTable, timeWaitArrives } from './time-wait.js'
 import { deadlineOf, fire, rearm } from './timeouts.js'
@@ -93,6 +94,7 @@ class Layer implements TcpLayer, TcpContext {
     open: 0,
     retransmits: 0,
     timeouts: 0,
+    cookies: { sent: 0, received: 0, failed: 0 },
     roundTrips: new Histogram(ROUND_TRIP_BUCKETS),
     drops: noDrops(),
   }
@@ -106,6 +108,7 @@ class Layer implements TcpLayer, TcpContext {
   readonly #deadlines = new DeadlineHeap<Connection>()
   readonly #replies = new Replies()
   readonly #initial: InitialSequence
+  readonly #cookies: SynCookies
   readonly #ports: Ports
   readonly #segment = new Segment()
   readonly #delivery = new Delivery()
@@ -133,6 +136,7 @@ class Layer implements TcpLayer, TcpContext {
     this.#connections = new AddressTable(hash)
     this.#timeWait = new TimeWaitTable(hash)
     this.#initial = new InitialSequence(options.random)
+    this.#cookies = new SynCookies(options.random, this.#initial)
     this.#ports = new Ports(options.random, options.ephemeralPorts)
   }
 
@@ -212,6 +216,9 @@ class Layer implements TcpLayer, TcpContext {
       return
     }
     if (listener !== undefined && (s.flags & TCP_ACK) === 0) return
+    if (listener?.overflowed(this.now) === true && (s.flags & TCP_SYN) === 0) {
+      if (this.#redeem(listener, local, localPort, remote, remotePort)) return
+    }
     this.counters.drops['no-connection']++
     // RFC 9293 section 3.10.7.1.
     if ((s.flags & TCP_ACK) !== 0) {
@@ -231,26 +238,79 @@ class Layer implements TcpLayer, TcpContext {
     remotePort: number,
     least: number | undefined,
   ): void {
-    if (listener.full || this.#halfOpen >= HALF_OPEN || this.#connections.size >= CONNECTIONS) {
-      this.counters.drops['half-open-full']++
-      if (!listener.evict(this.now)) return
+    const { now } = this
+    const syn = this.#segment
+    const crowded = this.#connections.size >= CONNECTIONS
+    if ((crowded || listener.full || this.#halfOpen >= HALF_OPEN) && !listener.evict(now)) {
+      if (crowded) {
+        this.counters.drops['half-open-full']++
+        return
+      }
+      listener.overflow(now)
+      const { ip } = this
+      const answer = this.#cookies.answer(local, localPort, remote, remotePort, syn, ip, now)
+      if (this.#replies.add(answer)) this.counters.cookies.sent++
+      else this.counters.drops.replies++
+      return
     }
     const c = new Connection(this, local, localPort, remote, remotePort)
-    c.acceptor = listener
-    this.#halfOpen++
-    listener.begun(c, this.now)
-    this.#open(c, least)
-    c.state = 'SYN-RECEIVED'
-    readSynchronize(c, this.#segment)
+    // While cookies are on their way they are all one: the same answer to the same SYN.
+    c.cookie = least === undefined && listener.overflowed(now) && fitsCookie(syn.options)
+    const iss = c.cookie
+      ? this.#cookies.sequence(local, localPort, remote, remotePort, syn, now)
+      : undefined
+    this.#accept(c, listener, syn, iss, least)
     this.wantOutput(c)
   }
 
-  /** Numbers and tables of a new connection. `least`: the sequence number must not lie before. */
-  #open(c: Connection, least: number | undefined): void {
+  /** An ACK that may bring a SYN cookie back. False: it does not. */
+  #redeem(
+    listener: Listener,
+    local: Bytes,
+    localPort: number,
+    remote: Bytes,
+    remotePort: number,
+  ): boolean {
+    const s = this.#segment
+    const syn = this.#cookies.redeem(local, localPort, remote, remotePort, s, this.now)
+    if (syn === undefined) {
+      this.counters.cookies.failed++
+      return false
+    }
+    if (this.#connections.size >= CONNECTIONS) {
+      this.counters.drops['half-open-full']++
+      return true
+    }
+    this.counters.cookies.received++
+    this.#cookies.spend(s.acknowledgment)
+    const c = new Connection(this, local, localPort, remote, remotePort)
+    c.redeemed = true
+    this.#accept(c, listener, syn, sequenceAdd(s.acknowledgment, -1), undefined)
+    segmentArrives(c, s, this.#delivery)
+    return true
+  }
+
+  #accept(
+    c: Connection,
+    listener: Listener,
+    syn: Segment,
+    iss: number | undefined,
+    least: number | undefined,
+  ): void {
+    c.acceptor = listener
+    this.#halfOpen++
+    listener.begun(c, this.now)
+    this.#open(c, iss, least)
+    c.state = 'SYN-RECEIVED'
+    readSynchronize(c, syn)
+  }
+
+  /** Numbers and tables of a new connection. `iss`: the initial sequence number if it is given; `least`: one that is not must not lie before. */
+  #open(c: Connection, iss: number | undefined, least: number | undefined): void {
     this.#initial.choose(c.localIp, c.localPort, c.remoteIp, c.remotePort, this.now)
-    let iss = this.#initial.sequence
-    if (least !== undefined && before(iss, least)) iss = least
-    prepare(c, iss, this.#initial.timestampOffset)
+    let sequence = iss ?? this.#initial.sequence
+    if (least !== undefined && before(sequence, least)) sequence = least
+    prepare(c, sequence, this.#initial.timestampOffset)
     this.#connections.add(c)
     this.counters.open++
   }
@@ -354,7 +414,7 @@ class Layer implements TcpLayer, TcpContext {
       least = sequenceAdd(old.next, SEQUENCE_GAP)
     }
     const c = new Connection(this, local.slice(), port, remote.slice(), to.port)
-    this.#open(c, least)
+    this.#open(c, undefined, least)
     c.state = 'SYN-SENT'
     c.synTimeout = this.knownTrips.timeout(remote, now)
     this.wantOutput(c)

@@ -3,19 +3,23 @@
 const KIB = 1024
 const MIB = 1024 * KIB
 
-/** Connections of one stack that are not in TIME-WAIT. At the bound connect fails with ERR_LIMIT and SYNs are dropped. */
+/** Connections of one stack that are not in TIME-WAIT. At the bound connect fails with ERR_LIMIT and SYNs, and ACKs of SYN cookies, are dropped. */
 export const CONNECTIONS = 32_768
 /** Listeners of one stack. At the bound listen fails with ERR_LIMIT. */
 export const LISTENERS = 1024
 /** Connections in TIME-WAIT. At the bound the oldest is forgotten. */
 export const TIME_WAITS = 16_384
-/** Half-open connections of all listeners together. At the bound a SYN takes the place of its listener's oldest, or is dropped where that is younger than HALF_OPEN_LEAST. */
+/** Half-open connections of all listeners together. At the bound a SYN takes the place of its listener's oldest, or is answered by a SYN cookie where that is younger than HALF_OPEN_LEAST. */
 export const HALF_OPEN = 4096
-/** Default for half-open connections of one listener (its `backlog`). At the bound a SYN takes the place of the oldest, or is dropped where that is younger than HALF_OPEN_LEAST. */
+/** Default for half-open connections of one listener (its `backlog`). At the bound a SYN takes the place of the oldest, or is answered by a SYN cookie where that is younger than HALF_OPEN_LEAST. */
 export const BACKLOG = 2048
-/** Milliseconds that a half-open connection keeps its place for sure. */
-export const HALF_OPEN_LEAST = 250
-/** Segments that wait without a connection (resets, answers out of TIME-WAIT). At the bound further ones are not sent. */
+/** Milliseconds that a half-open connection keeps its place for sure: three SYN-ACKs have left by then. */
+export const HALF_OPEN_LEAST = 3000
+/** Milliseconds after which no SYN cookie is good any more (at least half of it each is), nor is any taken when no SYN found the listener full for so long. */
+export const SYN_COOKIE_LIFE = 60_000
+/** Connections by SYN cookies in half a life whose cookie opens no second one. At the bound further cookies could be replayed once theirs have closed. */
+export const SYN_COOKIES_SPENT = 16_384
+/** Segments that wait without a connection (resets, SYN cookies, answers out of TIME-WAIT). At the bound further ones are not sent. */
 export const REPLIES = 1024
 
 /** Receive buffer of a new connection in bytes; grows with what is read per round trip. At the bound the window closes. */

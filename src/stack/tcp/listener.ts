@@ -2,7 +2,7 @@
 import type { ByteStream, StreamListener } from '../../core/stream.js'
 import type { Endpoint, Millis } from '../../core/types.js'
 import type { Acceptor, Connection } from './connection.js'
-import { HALF_OPEN_LEAST } from './limits.js'
+import { HALF_OPEN_LEAST, SYN_COOKIE_LIFE } from './limits.js'
 
 export class Listener implements StreamListener, Acceptor {
   readonly port: number
@@ -13,6 +13,8 @@ export class Listener implements StreamListener, Acceptor {
   readonly #onSettled: () => void
   /** Not yet handed over, and since when. */
   readonly #pending = new Map<Connection, Millis>()
+  /** When a SYN last found no place. */
+  #overflowedAt: Millis = Number.NEGATIVE_INFINITY
   #closed = false
   onConnection: (stream: ByteStream) => void = (stream) => stream.abort()
 
@@ -54,6 +56,16 @@ export class Listener implements StreamListener, Acceptor {
     if (c.state !== 'SYN-RECEIVED' || now - since < HALF_OPEN_LEAST) return false
     c.abandon()
     return true
+  }
+
+  /** A SYN is answered by a cookie: from now on its ACK may come. */
+  overflow(now: Millis): void {
+    this.#overflowedAt = now
+  }
+
+  /** May cookies of ours be on their way? */
+  overflowed(now: Millis): boolean {
+    return now - this.#overflowedAt < SYN_COOKIE_LIFE
   }
 
   accepts(addressLength: number): boolean {

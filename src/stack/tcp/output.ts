@@ -4,11 +4,9 @@ import { TCP_ACK, TCP_FIN, TCP_HEADER, TCP_PSH, TCP_SYN, writeTcp } from '../../
 import {
   sackLength,
   TIMESTAMPS_LENGTH,
-  writeMss,
   writeSack,
-  writeSackPermitted,
+  writeSynchronizeOptions,
   writeTimestamps,
-  writeWindowScale,
 } from '../../wire/tcp-options.js'
 import { probePath } from './black-hole.js'
 import { type Connection, TIMER_PERSIST } from './connection.js'
@@ -19,6 +17,7 @@ import { advertise, growReceiveBuffer, windowUpdateDue } from './receive.js'
 import { OPEN } from './recovery.js'
 import { FIN, NONE } from './sent-segments.js'
 import { atOrBefore, before, sequenceAdd, sequenceDistance } from './sequence.js'
+import { cookieStamp } from './syn-cookies.js'
 import { rearm } from './timeouts.js'
 import { timestampNow } from './timestamps.js'
 
@@ -278,19 +277,30 @@ function sendAck(c: Connection, batch: PacketBatch, sequence: number, blocks: In
   commitSegment(batch, c.stack.ip, c.localIp, c.remoteIp, header)
 }
 
+function synchronizeStamp(c: Connection): number {
+  if (!c.cookie) return timestampNow(c)
+  return cookieStamp(c.stack.now, c.timestampOffset, {
+    sackPermitted: c.sackUsed,
+    windowScale: c.receiveShift > 0 ? c.sendShift : -1,
+  })
+}
+
 /** SYN with all we can do, or SYN-ACK with what both can. */
 function synchronize(c: Connection, batch: PacketBatch): void {
   const { stack } = c
   const answer = c.state === 'SYN-RECEIVED'
   const start = batch.place() + ipHeaderLength(c.remoteIp)
   const { bytes } = batch
-  let at = writeMss(bytes, start + TCP_HEADER, Math.min(65_535, segmentRoom(c)))
-  if (!answer || c.sackUsed) at = writeSackPermitted(bytes, at)
-  if (!answer || c.timestampsUsed) {
-    at = writeTimestamps(bytes, at, timestampNow(c), answer ? c.timestampRecent : 0)
-  }
-  if (!answer || c.receiveShift > 0) at = writeWindowScale(bytes, at, RECEIVE_SHIFT)
-  const header = at - start
+  const end = writeSynchronizeOptions(bytes, start + TCP_HEADER, {
+    mss: Math.min(65_535, segmentRoom(c)),
+    sackPermitted: !answer || c.sackUsed,
+    timestamps:
+      !answer || c.timestampsUsed
+        ? { value: synchronizeStamp(c), echo: answer ? c.timestampRecent : 0 }
+        : undefined,
+    windowScale: !answer || c.receiveShift > 0 ? RECEIVE_SHIFT : -1,
+  })
+  const header = end - start
   writeTcp(
     bytes,
     start,

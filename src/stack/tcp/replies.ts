@@ -1,8 +1,13 @@
-/** Segments that belong to no connection's stream: resets, and ACKs out of TIME-WAIT. A bounded queue. */
+/** Segments that belong to no connection's stream: resets, SYN cookies, and ACKs out of TIME-WAIT. A bounded queue. */
 import type { PacketBatch } from '../../core/packet-batch.js'
 import type { Bytes } from '../../core/types.js'
 import { TCP_HEADER, writeTcp } from '../../wire/tcp.js'
-import { TIMESTAMPS_LENGTH, writeTimestamps } from '../../wire/tcp-options.js'
+import {
+  type SynchronizeOptions,
+  type Timestamps,
+  writeSynchronizeOptions,
+  writeTimestamps,
+} from '../../wire/tcp-options.js'
 import type { IpLayer } from '../tcp-contract.js'
 import { REPLIES } from './limits.js'
 import { commitSegment, ipHeaderLength } from './packet.js'
@@ -17,7 +22,9 @@ export interface Reply {
   readonly flags: number
   /** As it goes into the header; absent: 0. */
   readonly window?: number
-  readonly timestamps?: { readonly value: number; readonly echo: number }
+  readonly timestamps?: Timestamps
+  /** Of a SYN-ACK; its timestamps stand above. */
+  readonly synchronize?: Omit<SynchronizeOptions, 'timestamps'>
 }
 
 export class Replies {
@@ -47,7 +54,7 @@ export class Replies {
 
 function write(batch: PacketBatch, ip: IpLayer, r: Reply): void {
   const at = batch.place() + ipHeaderLength(r.remote)
-  const header = TCP_HEADER + (r.timestamps === undefined ? 0 : TIMESTAMPS_LENGTH)
+  const header = writeOptions(batch.bytes, at + TCP_HEADER, r) - at
   writeTcp(
     batch.bytes,
     at,
@@ -59,8 +66,14 @@ function write(batch: PacketBatch, ip: IpLayer, r: Reply): void {
     r.flags,
     r.window ?? 0,
   )
-  if (r.timestamps !== undefined) {
-    writeTimestamps(batch.bytes, at + TCP_HEADER, r.timestamps.value, r.timestamps.echo)
-  }
   commitSegment(batch, ip, r.local, r.remote, header)
+}
+
+/** The index behind them. */
+function writeOptions(bytes: Bytes, at: number, { synchronize, timestamps }: Reply): number {
+  if (synchronize !== undefined) {
+    return writeSynchronizeOptions(bytes, at, { ...synchronize, timestamps })
+  }
+  if (timestamps === undefined) return at
+  return writeTimestamps(bytes, at, timestamps.value, timestamps.echo)
 }

@@ -100,6 +100,12 @@ export class StackHost {
     return listener
   }
 
+  /** A packet for us that Linux did not send. */
+  inject(packet: Uint8Array): void {
+    this.toUs.send(packet, performance.now())
+    this.#soon()
+  }
+
   close(): void {
     this.#closed = true
     clearTimeout(this.#timer)

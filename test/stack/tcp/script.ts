@@ -54,6 +54,7 @@ export class Script {
   readonly #out: Parsed[] = []
   #iss: number | undefined
   #timestampBase: number | undefined
+  #stampSent: number | undefined
   #localPort = OUR_PORT
   readonly #events: string[] = []
   /** Bytes read so far, and the byte that comes next in the pattern. */
@@ -103,6 +104,11 @@ export class Script {
     return this.#iss ?? 0
   }
 
+  /** The newest timestamp that we have sent, from the first on. */
+  get stamp(): number {
+    return ((this.#stampSent ?? 0) - (this.#timestampBase ?? 0)) | 0
+  }
+
   /** Lets time pass whatever is sent meanwhile. */
   quiet(milliseconds: number): void {
     this.#pass(milliseconds)
@@ -124,7 +130,10 @@ export class Script {
         const p = parse(this.#batch.view(i).slice())
         if (p === undefined) throw new Error('sent a segment with a wrong checksum')
         if (p.flags & 2) this.#iss = p.sequence
-        if (p.options.timestamps) this.#timestampBase ??= p.options.timestampValue
+        if (p.options.timestamps) {
+          this.#timestampBase ??= p.options.timestampValue
+          this.#stampSent = p.options.timestampValue
+        }
         this.#out.push(p)
       }
     }
