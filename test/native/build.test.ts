@@ -52,30 +52,25 @@ t.test('without a compiler one line is printed, and nothing fails', (t) => {
   t.end()
 })
 
-t.test(
-  'builds once, and again when a source changes',
-  { skip: !compiler && 'no compiler' },
-  (t) => {
-    const root = copy(t)
-    const first = build(root)
-    t.strictSame([first.status, first.stdout, first.stderr], [0, '', ''])
-    const { ino } = statSync(addonOf(root))
+t.test('with a compiler', { skip: !compiler && 'no compiler' }, async (t) => {
+  const root = copy(t)
+  const first = build(root)
+  t.strictSame([first.status, first.stdout, first.stderr], [0, '', ''])
+  const { ino } = statSync(addonOf(root))
+
+  await t.test('it builds once, and again when a source changes', async (t) => {
     build(root)
     t.equal(statSync(addonOf(root)).ino, ino, 'nothing changed')
     appendFileSync(join(root, 'native/accel/host.h'), '\n')
     build(root)
     t.not(statSync(addonOf(root)).ino, ino, 'a header changed')
-    t.end()
-  },
-)
+  })
 
-t.test('an addon of other sources is taken away', { skip: !compiler && 'no compiler' }, (t) => {
-  const root = copy(t)
-  build(root)
-  appendFileSync(join(root, 'native/accel/module.cc'), 'this is no C++;\n')
-  const { status, stdout } = build(root)
-  t.equal(status, 0)
-  t.match(stdout, /^native addon not built: .*error.*twins are used\n$/)
-  t.notOk(existsSync(addonOf(root)))
-  t.end()
+  await t.test('an addon of other sources is taken away', async (t) => {
+    appendFileSync(join(root, 'native/accel/module.cc'), 'this is no C++;\n')
+    const { status, stdout } = build(root)
+    t.equal(status, 0)
+    t.match(stdout, /^native addon not built: .*error.*twins are used\n$/)
+    t.notOk(existsSync(addonOf(root)))
+  })
 })

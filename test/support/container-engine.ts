@@ -1,11 +1,19 @@
 /**
  * Containers without a daemon and without a registry: Debian's podman and buildah, with storage,
  * networks and base images of the test's own. Base images are made by mmdebstrap from Debian's archive
- * and this machine's Node; they are kept in build/lab-images for the next run.
+ * and this machine's Node; they are kept below ~/.cache for a month's runs, of other checkouts too.
  */
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -14,7 +22,10 @@ import { labSkip, type Namespace, type RunResult } from './namespace.js'
 
 const run = promisify(execFile)
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
-const BASES = join(ROOT, 'build/lab-images')
+const ENGINES = join(ROOT, 'build/lab-images')
+const BASES = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'pvpn/lab-images')
+/** Milliseconds that a base is good for; Debian's security updates change it. */
+const BASE_AGE = 30 * 24 * 3_600_000
 const SUITE = 'bookworm'
 /** Output of a build; more ends it. */
 const MOST_OUTPUT = 16 * 2 ** 20
@@ -50,8 +61,8 @@ export class ContainerEngine {
 
   /** Makes the base images `localhost/slim` and `localhost/full`. */
   static async create(): Promise<ContainerEngine> {
-    mkdirSync(BASES, { recursive: true })
-    const folder = mkdtempSync(join(BASES, 'engine-'))
+    for (const path of [ENGINES, BASES]) mkdirSync(path, { recursive: true })
+    const folder = mkdtempSync(join(ENGINES, 'engine-'))
     const engine = new ContainerEngine(folder)
     try {
       await engine.#configure()
@@ -149,41 +160,55 @@ default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
     )
   }
 
-  /** The base as an archive. */
+  /** The base as an archive: one that an earlier run has made the same way, while it is fresh. */
   async #base(base: Base): Promise<string> {
-    const parts = [SUITE, process.version, ...BASE_PACKAGES[base]].join(' ')
+    const recipe = await baseRecipe(base)
+    const parts = JSON.stringify([recipe, process.version])
     const hash = createHash('sha256').update(parts).digest('hex').slice(0, 16)
-    const file = join(BASES, `${base}-${hash}.tar`)
-    if (existsSync(file)) return file
-    const fresh = `${file.slice(0, -4)}.${process.pid}.tar`
-    const modules = '/usr/local/lib/node_modules'
-    const upload = [
-      `--customize-hook=upload ${process.execPath} /usr/local/bin/node`,
-      '--customize-hook=chmod 755 "$1"/usr/local/bin/node',
-    ]
-    const { stdout } = await run('npm', ['root', '--global'])
-    const npm = [
-      `--customize-hook=mkdir -p "$1"${modules}/npm`,
-      `--customize-hook=sync-in ${stdout.trim()}/npm ${modules}/npm`,
-      ...['npm', 'npx'].map(
-        (name) =>
-          `--customize-hook=ln -s ../lib/node_modules/npm/bin/${name}-cli.js "$1"/usr/local/bin/${name}`,
-      ),
-    ]
-    await this.command([
-      ...['mmdebstrap', '--quiet', '--variant=essential'],
-      `--include=${BASE_PACKAGES[base].join(',')}`,
-      '--dpkgopt=force-unsafe-io',
-      // Not by dpkg's path-exclude: mmdebstrap then sends each package through a filter in Python.
-      '--customize-hook=chroot "$1" rm -rf /usr/share/doc /usr/share/locale /usr/share/man',
-      ...upload,
-      ...(base === 'full' ? npm : []),
-      SUITE,
-      fresh,
-    ])
-    renameSync(fresh, file)
+    const name = `${base}-${hash}.tar`
+    const file = join(BASES, name)
+    const made = statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0
+    if (Date.now() - made < BASE_AGE) return file
+    const fresh = join(BASES, `${base}-${hash}.${process.pid}.tar`)
+    try {
+      await this.command([...recipe, SUITE, fresh])
+      renameSync(fresh, file)
+    } finally {
+      rmSync(fresh, { force: true })
+    }
+    for (const other of readdirSync(BASES)) {
+      const outdated = /^(\w+)-[0-9a-f]{16}\.tar$/.exec(other)?.[1] === base && other !== name
+      if (outdated) rmSync(join(BASES, other), { force: true })
+    }
     return file
   }
+}
+
+/** What makes a base, without the suite and the archive's name. */
+async function baseRecipe(base: Base): Promise<string[]> {
+  const modules = '/usr/local/lib/node_modules'
+  const upload = [
+    `--customize-hook=upload ${process.execPath} /usr/local/bin/node`,
+    '--customize-hook=chmod 755 "$1"/usr/local/bin/node',
+  ]
+  const { stdout } = await run('npm', ['root', '--global'])
+  const npm = [
+    `--customize-hook=mkdir -p "$1"${modules}/npm`,
+    `--customize-hook=sync-in ${stdout.trim()}/npm ${modules}/npm`,
+    ...['npm', 'npx'].map(
+      (name) =>
+        `--customize-hook=ln -s ../lib/node_modules/npm/bin/${name}-cli.js "$1"/usr/local/bin/${name}`,
+    ),
+  ]
+  return [
+    ...['mmdebstrap', '--quiet', '--variant=essential'],
+    `--include=${BASE_PACKAGES[base].join(',')}`,
+    '--dpkgopt=force-unsafe-io',
+    // Not by dpkg's path-exclude: mmdebstrap then sends each package through a filter in Python.
+    '--customize-hook=chroot "$1" rm -rf /usr/share/doc /usr/share/locale /usr/share/man',
+    ...upload,
+    ...(base === 'full' ? npm : []),
+  ]
 }
 
 /** The engine inside one namespace: its containers' networks are bridges there. */
