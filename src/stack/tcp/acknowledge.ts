@@ -18,6 +18,8 @@ const NEW_SEGMENTS = 2
 
 /** What one ACK has shown; one record, reused. */
 export class Delivery {
+  /** Bytes believed to be in the network before it. */
+  inFlight = 0
   /** Bytes newly delivered, cumulatively or by SACK. */
   bytes = 0
   /** Round trips in microseconds of the first and the last segment delivered that was sent once; -1: none. */
@@ -56,6 +58,8 @@ export function acknowledge(c: Connection, s: Segment, d: Delivery): boolean {
   if (newly < 0) return true
   const windowSame = !updateWindow(c, s, newly)
   d.clear()
+  // Not counted afterwards: what was marked lost was not in flight, though it may be delivered.
+  d.inFlight = c.pipe
   if (c.sent.count === 0) {
     // That a whole flight was repeated in vain is known only behind it.
     if (c.recovery.undoable && c.sackUsed && s.options.sackCount > 0) {
@@ -272,7 +276,7 @@ function detectUndo(c: Connection, d: Delivery, newly: number): boolean {
   c.rack.reorderingSeen = true
   recovery.leave()
   recovery.duplicates = 0
-  c.congestion.undo()
+  c.congestion.undo(c)
   c.sent.unmarkLost()
   return true
 }

@@ -10,6 +10,7 @@ import type { Delivery } from './acknowledge.js'
 import type { CongestionControl } from './congestion.js'
 import type { Connection } from './connection.js'
 import { LossBound } from './loss-bound.js'
+import { OPEN } from './recovery.js'
 import { sequenceDistance } from './sequence.js'
 import { WindowedMaximum } from './windowed-maximum.js'
 
@@ -106,13 +107,16 @@ export class Bbr implements CongestionControl {
   }
 
   /** Single losses say nothing of the path's rate; too many of a round trip do (loss-bound.ts). */
-  lossBegins(): void {}
+  lossBegins(): void {
+    this.#bound.lossBegins()
+  }
 
   lossEnds(): void {
     if (this.#repairing) this.#restore()
   }
 
   timedOut(c: Connection): void {
+    if (c.recovery.phase === OPEN) this.#bound.lossBegins()
     this.#save()
     this.#repairing = true
     this.#fullRate = 0
@@ -121,7 +125,8 @@ export class Bbr implements CongestionControl {
 
   tailRepaired(): void {}
 
-  undo(): void {
+  undo(c: Connection): void {
+    this.#bound.undo(c)
     this.#fullRate = 0
     this.#fullRounds = 0
     if (this.#repairing) this.#restore()
@@ -138,7 +143,7 @@ export class Bbr implements CongestionControl {
 
   acknowledged(c: Connection, d: Delivery, _newly: number, lost: number): void {
     const { now } = c.stack
-    const inFlight = c.pipe + d.bytes + lost
+    const { inFlight } = d
     this.#measure(c, inFlight)
     this.#aggregation.acknowledged(d.bytes, now, this.bandwidth, this.window, this.#roundStart)
     this.#cycle(c, inFlight, lost, now)

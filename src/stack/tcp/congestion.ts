@@ -21,7 +21,7 @@ export interface CongestionControl {
   /** A tail loss probe has repaired a loss that nothing else showed. */
   tailRepaired(mss: number): void
   /** The losses were none. */
-  undo(): void
+  undo(c: Connection): void
   /** The first segment after `idle` milliseconds with nothing in flight. */
   resumes(idle: Millis, timeout: Millis, mss: number): void
   /** An ACK that freed or SACKed `d.bytes`, `newly` of them cumulatively. `lost`: bytes that it showed to be lost. */

@@ -24,6 +24,9 @@ export class LossBound {
   #delivered = 0
   #most = 0
   #best = 0
+  /** As they were when losses began to be repaired. */
+  #windowBefore = Number.POSITIVE_INFINITY
+  #rateBefore = Number.POSITIVE_INFINITY
 
   /** An ACK, with its sample of the rate (0: none). */
   sample(inFlight: number, rate: number): void {
@@ -46,6 +49,19 @@ export class LossBound {
     this.#most = 0
     this.#best = 0
     return excess
+  }
+
+  /** Losses begin to be repaired. */
+  lossBegins(): void {
+    this.#windowBefore = this.window
+    this.#rateBefore = this.rate
+  }
+
+  /** They were none: this round trip has lost nothing, and what was bounded for them is free again. */
+  undo(c: Connection): void {
+    this.#lost = c.sent.lostEver
+    this.window = Math.max(this.window, this.#windowBefore)
+    this.rate = Math.max(this.rate, this.#rateBefore)
   }
 
   /** A probe for more bandwidth begins. */
