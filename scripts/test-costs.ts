@@ -48,6 +48,7 @@ const COSTS: Readonly<Record<string, readonly [seconds: number, cores: number]>>
   'lab/ssh': [23, 0.7],
   'environment/ssh-tunnel': [18, 0.2],
   'control/server': [15, 0.3],
+  'listener/load': [15, 0.3],
   'gateway/on-demand': [15, 0.3],
 }
 

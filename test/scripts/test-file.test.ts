@@ -7,8 +7,6 @@ import { runTestFile, type TestResult } from '../../scripts/test-file.js'
 
 /** Milliseconds. */
 const LAST_WORDS = 1000
-/** Milliseconds in which a busy machine too starts a process. */
-const PATIENCE = 6000
 const TAP = import.meta.resolve('tap')
 
 /** Runs a file with this body; it may say at most `timeout` ms nothing. */
@@ -63,20 +61,13 @@ t.test('whatever ends early has failed, and says why', async (t) => {
   }
 })
 
-t.test('a file that hangs is ended; one that asks for more time gets it', async (t) => {
+t.test('a file that hangs is ended, at the time that it has asked for', async (t) => {
   const waits = "t.test('waits', () => new Promise(() => setInterval(() => {}, 99)))"
   const deaf =
     "process.on('SIGALRM', () => {}); t.setTimeout(400); setTimeout(() => { for (;;); }, 0)"
-  const asks = `t.setTimeout(60_000)
-    t.test('slow', () => new Promise((r) => setTimeout(r, ${PATIENCE} + 500 - performance.now())))`
-  const [hangs, busy, slow] = await Promise.all([
-    run(t, waits, 1500),
-    run(t, deaf),
-    run(t, asks, PATIENCE),
-  ])
+  const [hangs, busy] = await Promise.all([run(t, waits, 1500), run(t, deaf)])
   t.match(hangs, { ok: false })
   t.match(hangs.trouble.join('\n'), /timeout|too long/)
   t.match(busy, { ok: false })
   t.match(busy.trouble.join('\n'), /it took too long/)
-  t.match(slow, { ok: true })
 })
