@@ -18,6 +18,9 @@ const PAUSE = 15
 /** Probes of the open connection for each of a new one. */
 const OLD_PER_NEW = 4
 
+/** Asked before anything is pinned: afterwards it is told of the cores that are left to this process. */
+const CORES = availableParallelism()
+
 const LOADS: readonly (readonly [FloodKind, number])[] = [
   ['down', 1],
   ['down', 64],
@@ -29,7 +32,7 @@ const LOADS: readonly (readonly [FloodKind, number])[] = [
 
 /** For each load so many seconds of probes. */
 export async function latency(seconds: number): Promise<Report> {
-  pin(process.pid, `1-${availableParallelism() - 1}`)
+  pin(process.pid, `1-${CORES - 1}`)
   const gateway = await startFarGateway(1)
   try {
     const [environment] = gateway.environments
@@ -118,7 +121,7 @@ function schedule(pid: number) {
 
 /** Moves all threads of the process to these cores; where that can't be, they stay. */
 function pin(pid: number, cores: string): void {
-  if (availableParallelism() > 1) spawnSync('taskset', ['-acp', cores, String(pid)])
+  if (CORES > 1) spawnSync('taskset', ['-acp', cores, String(pid)])
 }
 
 function quantile(values: number[], q: number): number {
