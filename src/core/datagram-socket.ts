@@ -17,6 +17,8 @@ export interface DatagramSocket {
   onBatch: (batch: PacketBatch) => void
   /** Called when datagrams have come, which are handed over right after: what waits to be sent can leave before them. */
   onArrival?: () => void
+  /** Hand over fewer datagrams at once, as something else waits behind them. Default false; absent: there is one size only. */
+  short?: boolean
   onWritable: () => void
   /** Bytes that have arrived and wait in the kernel, its overhead included; absent where that can't be known. */
   readonly waiting?: number | undefined

@@ -3,6 +3,8 @@ export const BATCH_CAPACITY = 64
 
 /** Batches sent in one turn before other work of the process gets its chance. */
 export const BATCHES_PER_TURN = 4
+/** The same while connections that carry little are used beside ones that carry much. */
+export const BATCHES_PER_SHORT_TURN = 1
 
 /** Smallest room for a packet in a batch, in bytes: a datagram of an Ethernet path fits whatever the tunnel's MTU. */
 export const MINIMUM_PACKET_SIZE = 1536

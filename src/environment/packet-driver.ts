@@ -11,7 +11,12 @@ import { PacketBatch } from '../core/packet-batch.js'
 import type { PacketTunnel, TunnelEvent } from '../core/tunnel.js'
 import type { Clock, Millis } from '../core/types.js'
 import type { Stack } from '../stack/contract.js'
-import { BATCH_CAPACITY, BATCHES_PER_TURN, MINIMUM_PACKET_SIZE } from './limits.js'
+import {
+  BATCH_CAPACITY,
+  BATCHES_PER_SHORT_TURN,
+  BATCHES_PER_TURN,
+  MINIMUM_PACKET_SIZE,
+} from './limits.js'
 
 /** The smallest MTU that IPv4 programs can be given, in bytes (RFC 791: 576); IPv6 below 1280 fails by itself. */
 const LEAST_MTU = 576
@@ -42,6 +47,8 @@ export class PacketDriver {
   #scheduled = false
   /** The scheduled turn is for what came up outside of turns, not only for the rest of an earlier turn. */
   #asked = false
+  /** A queue stands in the socket. */
+  #standing = false
   /** Closing was asked for: done at once, or when the turn ends that it was asked in. */
   #closing = false
   /** The tunnel was told to close. */
@@ -137,9 +144,9 @@ export class PacketDriver {
     const now = this.#o.clock.now()
     this.#o.tunnel.receive(batch, now)
     this.#o.stack.input(batch, now)
-    if (batch.count >= LARGE_BATCH) {
+    if (batch.count >= LARGE_BATCH || this.#standing) {
       const { waiting } = this.#o.socket
-      if (waiting !== undefined) this.#o.stack.waiting(waiting, now)
+      if (waiting !== undefined) this.#standing = this.#o.stack.waiting(waiting, now)
     }
     this.#turn(now)
   }
@@ -184,9 +191,13 @@ export class PacketDriver {
   }
 
   #send(now: Millis): void {
-    const { stack, tunnel } = this.#o
+    const { stack, tunnel, socket } = this.#o
+    const short = stack.mixed(now)
+    // What stands in the kernel is worked off soonest by large batches.
+    socket.short = short && !this.#standing
+    const most = short ? BATCHES_PER_SHORT_TURN : BATCHES_PER_TURN
     const out = this.#out
-    for (let n = 0; n < BATCHES_PER_TURN; n++) {
+    for (let n = 0; n < most; n++) {
       if (!this.#flush()) return
       out.reset()
       this.#unsent = 0

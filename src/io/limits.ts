@@ -5,6 +5,8 @@ export const KERNEL_BUFFER = 8 * 1024 * 1024
 
 /** Datagrams handed over in one batch by the addon's UDP socket; the rest comes with the next. */
 export const RECEIVE_SLOTS = 256
+/** The same while something waits behind them. */
+export const RECEIVE_SLOTS_SHORT = 64
 
 /** Datagrams handed over in one batch by the plain UDP socket; a full batch goes up at once. */
 export const PLAIN_RECEIVE_SLOTS = 64

@@ -18,7 +18,7 @@ import { socketAddress } from '../core/socket-address.js'
 import type { Bytes } from '../core/types.js'
 import { type AccelUdp, type Handle, READABLE, UDP_INFO, WRITABLE } from '../native/contract.js'
 import { addScratch } from './idle-memory.js'
-import { KERNEL_BUFFER, RECEIVE_SLOTS } from './limits.js'
+import { KERNEL_BUFFER, RECEIVE_SLOTS, RECEIVE_SLOTS_SHORT } from './limits.js'
 import { ReceiveRest } from './receive-rest.js'
 import type { UdpOptions } from './udp-socket.js'
 
@@ -35,15 +35,23 @@ export function bindAccel(native: AccelUdp, options: UdpOptions, family: 4 | 6):
   return new AccelSocket(native, socketAddress(ip, options.port ?? 0), options)
 }
 
+interface Slots {
+  readonly offset: Int32Array
+  readonly length: Int32Array
+}
+
 class AccelSocket implements DatagramSocket {
   onBatch: (batch: PacketBatch) => void = ignore
   onArrival: () => void = ignore
   onWritable: () => void = ignore
   onError: (error: Error) => void = ignore
+  short = false
   readonly localPort: number
   readonly #native: AccelUdp
   readonly #handle: Handle<'udp'>
   readonly #batch: PacketBatch
+  /** The first of the batch's slots: fewer datagrams at once. */
+  readonly #few: Slots
   readonly #region: number
   readonly #packetSize: number
   readonly #rest = new ReceiveRest(performance.now())
@@ -64,6 +72,11 @@ class AccelSocket implements DatagramSocket {
     const { packetSize } = options
     const gro = info[UDP_INFO.gro] === 1
     this.#batch = receiveBatch(packetSize, gro)
+    const { offset, length } = this.#batch
+    this.#few = {
+      offset: offset.subarray(0, RECEIVE_SLOTS_SHORT),
+      length: length.subarray(0, RECEIVE_SLOTS_SHORT),
+    }
     this.#region = gro ? REGION_SIZE : this.#batch.slotSize
   }
 
@@ -105,8 +118,9 @@ class AccelSocket implements DatagramSocket {
   /** One batch from the kernel (what it holds beyond that waits for the next turn of the event loop), in as many parts as it takes. */
   #receive(): void {
     const batch = this.#batch
+    const { bytes, address } = batch
+    const { offset, length } = this.short ? this.#few : batch
     for (let fresh = true; !this.#closed; fresh = false) {
-      const { bytes, offset, length, address } = batch
       const count = this.#native.udpReceive(
         this.#handle,
         bytes,
@@ -123,7 +137,7 @@ class AccelSocket implements DatagramSocket {
       if (count <= 0) return
       batch.count = count
       this.onBatch(batch)
-      if (count < batch.capacity) return
+      if (count < offset.length) return
     }
   }
 

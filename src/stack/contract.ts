@@ -65,9 +65,15 @@ export interface Stack {
   input(batch: PacketBatch, now: Millis): void
   /**
    * After a large batch: so many bytes of datagrams still wait in the host's socket, its overhead
-   * included. When they do for a while, connections that are sent much are slowed.
+   * included. When they do for a while, connections that are sent much are slowed. True: they do, and it
+   * is worth being told again after the next batch, of whatever size.
    */
-  waiting(bytes: number, now: Millis): void
+  waiting(bytes: number, now: Millis): boolean
+  /**
+   * Connections or ports that carry little have been used lately beside ones that carry much. Then turns of
+   * the cycle should be short: what little they carry waits behind the turn under way.
+   */
+  mixed(now: Millis): boolean
   notify(): void
   /** Appends IP packets until nothing is left or the batch is full; the number appended. */
   output(batch: PacketBatch, now: Millis): number

@@ -24,8 +24,8 @@ export const UDP_SEND_PACKETS = 2048
 export const UDP_SEND_BYTES = 4 * 1024 * 1024
 /** Datagrams of one cycle that wait for `notify`. At the bound further ones are dropped. */
 export const UDP_RECEIVE_PENDING = 1024
-/** Datagrams that one port gets of a cycle while more is received than there is time for. Further ones are dropped. */
-export const UDP_PRESSED_SHARE = 32
+/** Part of a cycle's packets that one port gets while more is received than there is time for, but `UDP_LIGHT_DATAGRAMS` at least. Further ones are dropped. */
+export const UDP_PRESSED_SHARE = 0.125
 
 /** ICMP messages that wait to be sent. At the bound further ones are dropped. */
 export const ICMP_SEND_PACKETS = 256
@@ -44,3 +44,12 @@ export const UDP_LIGHT_DATAGRAMS = 4
 export const UDP_LIGHT_PACKETS = 512
 /** Packets of UDP that go out before TCP gets its turn within one batch. */
 export const UDP_TURN = 16
+
+/** Packets that a connection or port may send and be sent in one span and still count as a light one. */
+export const FLOW_LIGHT_PACKETS = 32
+/** Milliseconds of such a span. */
+export const FLOW_SPAN = 100
+/** Milliseconds that a connection or port counts as a heavy one after it carried more. */
+export const FLOW_HEAVY_TIME = 1_000
+/** Milliseconds that turns stay short after a light one, or a heavy one, carried something. */
+export const FLOW_MIX_TIME = 200

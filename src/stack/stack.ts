@@ -28,6 +28,7 @@ import { udpDestinationPort, udpSourcePort, udpValid } from '../wire/udp.js'
 import { Addresses, impossibleSource, isGroup } from './addresses.js'
 import { BatchChecksums, NO_SUM } from './batch-checksums.js'
 import type { Stack, StackCounters, StackOptions, TcpSocket, Unclaimed } from './contract.js'
+import { FlowMix, type FlowUse } from './flow-mix.js'
 import { receiveError } from './icmp-errors.js'
 import { IcmpMessages, isIcmpError } from './icmp-messages.js'
 import { UDP_TURN } from './limits.js'
@@ -59,6 +60,9 @@ class IpStack implements Stack {
   readonly #drops: Record<string, number> = {}
   readonly #walked: Ipv6Payload = { protocol: 0, at: 0, length: 0 }
   readonly #isLocal = (address: Bytes): boolean => this.#addresses.isLocal(address)
+  readonly #flows = new FlowMix()
+  /** Time of this cycle, or the last one. */
+  #now: Millis = 0
   #packetsIn = 0
   #packetsOut = 0
   #identification: number
@@ -79,6 +83,7 @@ class IpStack implements Stack {
       random: options.random,
       ephemeralPorts,
       ready: () => this.onReady(),
+      carries: (use: FlowUse) => this.#flows.count(use, 1, this.#now),
       drop: (reason: string) => this.#drop(reason),
     }
     this.#udp = new UdpPorts(host)
@@ -94,7 +99,7 @@ class IpStack implements Stack {
         identification,
         checksums: this.#checksums,
       },
-      { random: options.random, ephemeralPorts, allocator },
+      { random: options.random, ephemeralPorts, allocator, flows: this.#flows },
     )
     this.#tcp.onReady = () => this.onReady()
   }
@@ -124,6 +129,8 @@ class IpStack implements Stack {
   }
 
   input(batch: PacketBatch, now: Millis): void {
+    this.#now = now
+    this.#udp.begin(batch.count)
     const summed = this.#checksums?.sum(batch) === true ? this.#checksums : undefined
     for (let i = 0; i < batch.count; i++) {
       const length = batch.length[i] as number
@@ -134,8 +141,13 @@ class IpStack implements Stack {
     }
   }
 
-  waiting(bytes: number, now: Millis): void {
+  waiting(bytes: number, now: Millis): boolean {
     this.#udp.pressed = this.#tcp.waiting(bytes, now)
+    return this.#udp.pressed
+  }
+
+  mixed(now: Millis): boolean {
+    return this.#flows.mixed(now)
   }
 
   notify(): void {
@@ -146,6 +158,7 @@ class IpStack implements Stack {
 
   /** ICMP first (it is bounded and small), then UDP and TCP in turn, so that neither starves the other. */
   output(batch: PacketBatch, now: Millis): number {
+    this.#now = now
     const before = batch.count
     if (this.#icmp.queue.length > 0) this.#icmp.queue.drain(batch, batch.capacity)
     if (this.#udp.queue.length > 0) this.#udp.queue.drain(batch, UDP_TURN)

@@ -7,6 +7,7 @@ import type { StreamListener } from '../core/stream.js'
 import type { Bytes, Endpoint, Millis, Random } from '../core/types.js'
 import type { BatchChecksums } from './batch-checksums.js'
 import type { TcpSocket } from './contract.js'
+import type { FlowMix } from './flow-mix.js'
 
 /** What TCP needs of IP. Addresses are 4 or 16 bytes; results are not to be changed. */
 export interface IpLayer {
@@ -32,6 +33,8 @@ export interface TcpLayerOptions {
   readonly memory?: number
   /** See StackOptions. */
   readonly allocator?: Allocator | undefined
+  /** Is told what connections carry. Default: one of the layer's own. */
+  readonly flows?: FlowMix
   /** For paths that are paced; others have CUBIC. Default BBR. */
   readonly congestion?: 'bbr' | 'cubic'
 }

@@ -14,7 +14,8 @@ import {
   writeUdp,
 } from '../wire/udp.js'
 import type { Addresses } from './addresses.js'
-import { UDP_PORTS, UDP_PRESSED_SHARE, UDP_RECEIVE_PENDING } from './limits.js'
+import type { FlowUse } from './flow-mix.js'
+import { UDP_LIGHT_DATAGRAMS, UDP_PORTS, UDP_PRESSED_SHARE, UDP_RECEIVE_PENDING } from './limits.js'
 import type { Layout, PacketWriter } from './packet-writer.js'
 import { UdpQueue, UdpUse } from './udp-queue.js'
 
@@ -27,6 +28,8 @@ export interface UdpHost {
   readonly random: Random
   readonly ephemeralPorts: readonly [number, number]
   ready(): void
+  /** The port of this use sends or is sent a datagram. */
+  carries(use: FlowUse): void
   drop(reason: string): void
 }
 
@@ -45,6 +48,7 @@ export class UdpPorts {
    * program's system calls: so the queue is worked off, and the others' packets do not stand in it.
    */
   pressed = false
+  #share = 0
 
   constructor(host: UdpHost) {
     this.#host = host
@@ -72,15 +76,21 @@ export class UdpPorts {
     return this.#ports[family].has(port)
   }
 
+  /** A cycle begins, in which so many packets have come. */
+  begin(packets: number): void {
+    this.#share = Math.max(UDP_LIGHT_DATAGRAMS, packets * UDP_PRESSED_SHARE)
+  }
+
   /** A valid datagram at `at` for us. False: nobody has its port. The bytes must stay until `notify`. */
   input(b: Bytes, at: number, source: number, destination: number, size: number): boolean {
     const port = this.#ports[size === 4 ? 4 : 6].get(udpDestinationPort(b, at))
     if (port === undefined) return false
+    this.#host.carries(port.use)
     if (this.#pendingCount >= UDP_RECEIVE_PENDING) {
       this.#host.drop('udp-pending')
       return true
     }
-    if (this.pressed && port.pending >= UDP_PRESSED_SHARE) {
+    if (this.pressed && port.pending >= this.#share) {
       this.#host.drop('udp-pressed')
       return true
     }
@@ -158,9 +168,9 @@ class Port implements DatagramPort {
   onError: DatagramPort['onError'] = () => undefined
   /** Datagrams of this cycle. */
   pending = 0
+  readonly use = new UdpUse()
   readonly #host: UdpHost
   readonly #queue: UdpQueue
-  readonly #use = new UdpUse()
   readonly #families: readonly Family[]
   readonly #number: number
   readonly #release: () => void
@@ -213,7 +223,8 @@ class Port implements DatagramPort {
     this.#payload = bytes
     this.#destinationPort = to.port
     const length = UDP_HEADER + bytes.length
-    const line = this.#queue.line(this.#use)
+    this.#host.carries(this.use)
+    const line = this.#queue.line(this.use)
     const sent = writer.write(line, source, destination, PROTOCOL_UDP, length, this.#fill)
     this.#payload = NOTHING
     if (sent) this.#host.ready()

@@ -4,6 +4,7 @@
  * because a program floods. A port's own datagrams stay in order.
  */
 import type { PacketBatch } from '../core/packet-batch.js'
+import { FlowUse } from './flow-mix.js'
 import {
   UDP_LIGHT_DATAGRAMS,
   UDP_LIGHT_PACKETS,
@@ -13,7 +14,7 @@ import {
 import { PacketQueue } from './packet-queue.js'
 
 /** What a port has in the queues. */
-export class UdpUse {
+export class UdpUse extends FlowUse {
   /** Rounds of the two lines in which it put something there. */
   light = 0
   heavy = 0

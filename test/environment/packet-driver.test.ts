@@ -6,6 +6,7 @@ import type { PacketTunnel, TunnelEvent } from '../../src/core/tunnel.js'
 import type { LinkInfo, Millis } from '../../src/core/types.js'
 import {
   BATCH_CAPACITY,
+  BATCHES_PER_SHORT_TURN,
   BATCHES_PER_TURN,
   MINIMUM_PACKET_SIZE,
 } from '../../src/environment/limits.js'
@@ -26,6 +27,11 @@ class Bench {
   own = 0
   /** The tunnel needs further turns after its close. */
   leaving = false
+  /** Little is carried beside much. */
+  mixed = false
+  /** A queue stands in the socket; how often it was asked about. */
+  standing = false
+  asked = 0
   /** Datagrams that the socket takes. */
   room = NEVER
   sent = 0
@@ -62,7 +68,7 @@ class Bench {
   }
 
   received(...packets: string[]): void {
-    const batch = new PacketBatch({ capacity: 8, packetSize: 100 })
+    const batch = new PacketBatch({ capacity: Math.max(1, packets.length), packetSize: 100 })
     for (const packet of packets) batch.push(Buffer.from(packet))
     this.socket.onBatch(batch)
   }
@@ -105,7 +111,11 @@ class Bench {
       onReady: () => undefined,
       configure: (link) => this.log.push(`configure ${link.addresses}`),
       input: (batch) => this.log.push(`input ${batch.count}`),
-      waiting: () => undefined,
+      waiting: () => {
+        this.asked++
+        return this.standing
+      },
+      mixed: () => this.mixed,
       notify: () => {
         this.log.push('notify')
         this.onNotify()
@@ -142,6 +152,7 @@ class Bench {
   #makeSocket(): DatagramSocket {
     return {
       localPort: 1,
+      waiting: 1_000_000,
       onBatch: () => undefined,
       onWritable: () => undefined,
       onError: () => undefined,
@@ -221,6 +232,56 @@ t.test('a turn sends so much; the rest waits for the next turn of the event loop
   t.equal(bench.sent, 2 * all + 1, 'and so on until nothing is left')
   t.equal(bench.clock.pending, 0)
 })
+
+t.test(
+  'little beside much: turns are short, at both ends, and only as long as there is both',
+  async (t) => {
+    const bench = new Bench()
+    bench.driver.start()
+    const long = BATCH_CAPACITY * BATCHES_PER_TURN
+    const short = BATCH_CAPACITY * BATCHES_PER_SHORT_TURN
+    t.ok(short < long)
+    t.equal(bench.socket.short, false)
+    bench.packets = 2 * short + long + 1
+    bench.mixed = true
+    bench.received('one')
+    t.equal(bench.sent, short)
+    t.equal(bench.socket.short, true, 'the socket hands over less')
+    bench.socket.onArrival?.()
+    t.equal(bench.sent, short, 'the rest waits for its turn')
+    await bench.clock.advance(0)
+    t.equal(bench.packets, 0, 'turn by turn')
+    bench.packets = long + 1
+    bench.mixed = false
+    bench.received('one')
+    t.equal(bench.packets, 1)
+    t.equal(bench.socket.short, false)
+  },
+)
+
+t.test(
+  'a queue that stands in the socket is worked off by large batches, whatever waits',
+  async (t) => {
+    const bench = new Bench()
+    bench.driver.start()
+    const many = new Array<string>(BATCH_CAPACITY).fill('one')
+    bench.mixed = true
+    bench.received('one')
+    t.equal(bench.asked, 0, 'behind a few none does')
+    bench.received(...many)
+    t.same([bench.asked, bench.socket.short], [1, true])
+    bench.standing = true
+    bench.received(...many)
+    t.equal(bench.socket.short, false)
+    bench.received('one')
+    t.same([bench.asked, bench.socket.short], [3, false], 'asked about until it is gone')
+    bench.standing = false
+    bench.received('one')
+    t.same([bench.asked, bench.socket.short], [4, true])
+    bench.received('one')
+    t.equal(bench.asked, 4)
+  },
+)
 
 t.test('who wakes it many times gets one turn', async (t) => {
   const bench = new Bench()

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import t from 'tap'
 import type { DatagramSocket } from '../../src/core/datagram-socket.js'
 import { EMPTY_DATAGRAM } from '../../src/core/packet-batch.js'
+import { RECEIVE_SLOTS_SHORT } from '../../src/io/limits.js'
 import { openUdp } from '../../src/io/udp-socket.js'
 import {
   batchOf,
@@ -76,6 +77,33 @@ for (const { name, skip, open } of UDP_IMPLEMENTATIONS) {
       t.ok(await inbox.until(sent.length), `${inbox.got.length} of ${sent.length}`)
       t.strictSame(Buffer.concat(inbox.got.map(({ bytes }) => bytes)), Buffer.concat(sent))
       t.ok(inbox.largest > 1)
+    })
+
+    t.test('hands over fewer at once when something waits behind them', async (t) => {
+      const [a, b] = [await socket(), await socket()]
+      const inbox = new Inbox(b)
+      const burst = async (count: number) => {
+        const sent = numbers(count, () => 24)
+        const datagrams = sent.map((bytes) => ({ to: LOOPBACK, port: b.localPort, bytes }))
+        const before = inbox.got.length
+        await sendAll(a, batchOf(datagrams, 64))
+        t.ok(await inbox.until(before + count))
+        t.strictSame(
+          Buffer.concat(inbox.got.slice(before).map(({ bytes }) => bytes)),
+          Buffer.concat(sent),
+        )
+      }
+      await burst(600)
+      const long = inbox.largest
+      b.short = true
+      for (let n = 0; n < 3; n++) {
+        inbox.largest = 0
+        await burst(600)
+        t.ok(inbox.largest <= RECEIVE_SLOTS_SHORT, `${inbox.largest} at once`)
+      }
+      b.short = false
+      await burst(600)
+      t.ok(inbox.largest >= Math.min(long, RECEIVE_SLOTS_SHORT), `${inbox.largest} again`)
     })
 
     t.test('skips dropped slots, sends empty datagrams, and begins where it is told', async (t) => {

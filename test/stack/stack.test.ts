@@ -3,8 +3,10 @@ import { set16, u8, u16 } from '../../src/core/bytes.js'
 import { PvpnError } from '../../src/core/errors.js'
 import { parseIp } from '../../src/core/ip.js'
 import { PacketBatch } from '../../src/core/packet-batch.js'
+import type { ByteStream } from '../../src/core/stream.js'
 import type { Bytes } from '../../src/core/types.js'
 import type { Stack } from '../../src/stack/contract.js'
+import { FLOW_HEAVY_TIME, FLOW_LIGHT_PACKETS, FLOW_MIX_TIME } from '../../src/stack/limits.js'
 import { createStack } from '../../src/stack/stack.js'
 import { checksum } from '../../src/wire/checksum.js'
 import { SeededRandom } from '../sim/random.js'
@@ -365,4 +367,53 @@ t.test('fragments inside of fragments are dropped, not followed', async (t) => {
   }
   wire.b.input(batch, 0)
   t.equal(wire.b.counters.drops['ip-extension'], 1)
+})
+
+t.test('little beside much: connections and ports, in both directions', async (t) => {
+  const wire = new Wire()
+  const { a, b } = wire
+  const streams: ByteStream[] = []
+  b.listenTcp({ port: 80 }).onConnection = (stream) => {
+    stream.onReadable = () => void stream.read()
+    streams.push(stream)
+  }
+  const connection = a.connectTcp({ address: '10.0.0.2', port: 80 }, wire.now)
+  const echo = b.bindUdp({ port: 7 })
+  echo.onMessage = (from, bytes) => echo.send(from, bytes)
+  b.bindUdp({ port: 9 })
+  const [one, flood] = [a.bindUdp(), a.bindUdp()]
+  const mixed = () => [a.mixed(wire.now), b.mixed(wire.now)]
+  const rest = () => wire.pass(2 * FLOW_HEAVY_TIME)
+  const much = () => void connection.write(new Uint8Array(60_000))
+  const ask = () => void one.send({ address: '10.0.0.2', port: 7 }, Buffer.from('?'))
+  wire.settle()
+  much()
+  wire.settle()
+  much()
+  wire.settle()
+  wire.pass(FLOW_MIX_TIME)
+  t.same(mixed(), [false, false], 'a transfer alone')
+  much()
+  ask()
+  wire.settle()
+  t.same(mixed(), [true, true], 'a question beside it')
+  rest()
+  ask()
+  wire.settle()
+  t.same(mixed(), [false, false], 'a question alone')
+  rest()
+  for (let n = 0; n <= FLOW_LIGHT_PACKETS; n++) {
+    flood.send({ address: '10.0.0.2', port: 9 }, Buffer.from('x'))
+  }
+  wire.settle()
+  wire.pass(FLOW_MIX_TIME)
+  flood.send({ address: '10.0.0.2', port: 9 }, Buffer.from('x'))
+  wire.settle()
+  t.same(mixed(), [false, false], 'a flood of datagrams alone')
+  for (let n = 0; n <= FLOW_LIGHT_PACKETS; n++) {
+    flood.send({ address: '10.0.0.2', port: 9 }, Buffer.from('x'))
+  }
+  connection.write(Buffer.from('little'))
+  wire.settle()
+  t.same(mixed(), [true, true], 'a word beside it')
 })

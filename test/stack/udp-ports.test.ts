@@ -38,6 +38,7 @@ function make(ephemeralPorts: readonly [number, number] = [40_000, 40_009], rand
     ready: () => {
       made.ready++
     },
+    carries: () => undefined,
     drop: (reason) => drops.push(reason),
   })
   return Object.assign(made, { ports })
@@ -218,19 +219,28 @@ t.test('while more comes than there is time for, a port gets a share of each tur
   const got = { flooded: 0, other: 0 }
   ports.bind({ port: 1 }).onMessage = () => got.flooded++
   ports.bind({ port: 2 }).onMessage = () => got.other++
-  const turn = () => {
-    for (let i = 0; i < 10 * UDP_PRESSED_SHARE; i++) ports.input(incoming(1, 'x'), 8, 0, 4, 4)
+  const turn = (packets: number) => {
+    ports.begin(packets)
+    for (let i = 0; i < packets; i++) ports.input(incoming(1, 'x'), 8, 0, 4, 4)
     ports.input(incoming(2, 'x'), 8, 0, 4, 4)
     ports.notify()
   }
   ports.pressed = true
-  turn()
-  turn()
-  t.same(got, { flooded: 2 * UDP_PRESSED_SHARE, other: 2 })
-  t.same(drops, new Array(18 * UDP_PRESSED_SHARE).fill('udp-pressed'))
+  turn(256)
+  turn(64)
+  // Shorter turns are more of them: the flood gets no larger part.
+  const share = (256 + 64) * UDP_PRESSED_SHARE
+  t.same(got, { flooded: share, other: 2 })
+  t.same(drops, new Array(256 + 64 - share).fill('udp-pressed'))
+  turn(UDP_LIGHT_DATAGRAMS)
+  t.equal(drops.length, 256 + 64 - share, 'a few are nobody’s flood')
   ports.pressed = false
-  turn()
-  t.same(got, { flooded: 12 * UDP_PRESSED_SHARE, other: 3 }, 'afterwards it gets everything')
+  turn(256)
+  t.same(
+    got,
+    { flooded: share + UDP_LIGHT_DATAGRAMS + 256, other: 4 },
+    'afterwards it gets everything',
+  )
 })
 
 t.test('a callback that closes ports, opens others and sends does no harm', async (t) => {

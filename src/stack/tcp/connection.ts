@@ -9,6 +9,7 @@ import { unattended } from '../../core/stream.js'
 import type { Bytes, Endpoint, Millis } from '../../core/types.js'
 import { TCP_ACK, TCP_RST } from '../../wire/tcp.js'
 import type { TcpSocket, TcpState } from '../contract.js'
+import { FlowUse } from '../flow-mix.js'
 import type { CongestionControl } from './congestion.js'
 import type { TcpContext } from './context.js'
 import { Cubic } from './cubic.js'
@@ -75,6 +76,8 @@ export class Connection implements TcpSocket {
   outputWanted = false
   /** It had much to send when it was asked last: the light ones go first. */
   heavy = false
+  /** What it carries in both directions. */
+  readonly use = new FlowUse()
   events = 0
   notifyWanted = false
   error: PvpnError | undefined

@@ -25,6 +25,7 @@ import {
 import { SACK_BLOCKS } from '../../wire/tcp-options.js'
 import { NO_SUM } from '../batch-checksums.js'
 import type { TcpSocket } from '../contract.js'
+import { FlowMix } from '../flow-mix.js'
 import type { IpLayer, TcpIcmpError, TcpLayer, TcpLayerOptions } from '../tcp-contract.js'
 import { Delivery } from './acknowledge.js'
 import { Connection, WRITABLE } from './connection.js'
@@ -86,6 +87,7 @@ class Layer implements TcpLayer, TcpContext {
   readonly congestion: 'bbr' | 'cubic'
   readonly knownTrips = new KnownTrips()
   readonly pressure = new ReceivePressure()
+  readonly #flows: FlowMix
   readonly receiveMemory: SharedMemory
   readonly sendMemory: SharedMemory
   /** Connections that wait for memory to send from. */
@@ -117,8 +119,9 @@ class Layer implements TcpLayer, TcpContext {
   readonly #light = new OutputTurn()
   /** The others, in turn. */
   readonly #heavy = new OutputTurn()
-  /** Connections that have something to tell. */
+  /** Connections that have something to tell: those that carry little, which go first, and the others. */
   #notify: Connection[] = []
+  #notifyHeavy: Connection[] = []
   /** Bytes of data that came, and who got some last: where much comes, one of those that get much. */
   #received = 0
   #receiver: Connection | undefined
@@ -130,6 +133,7 @@ class Layer implements TcpLayer, TcpContext {
     this.receiveMemory = new SharedMemory(options.memory ?? RECEIVE_TOTAL)
     this.sendMemory = new SharedMemory(options.memory ?? SEND_TOTAL)
     this.pacing = options.pacing ?? true
+    this.#flows = options.flows ?? new FlowMix()
     this.allocator = options.allocator ?? plainAllocator
     this.congestion = options.congestion ?? 'bbr'
     const hash = new AddressHash(options.random)
@@ -332,12 +336,16 @@ class Layer implements TcpLayer, TcpContext {
     this.#cycle = true
     if (this.#starved.size > 0 && !this.sendMemory.pressed) this.#feed()
     // What a callback causes is told in the same run.
-    for (let i = 0; i < this.#notify.length; i++) {
-      const c = this.#notify[i] as Connection
+    for (let light = 0, heavy = 0; ; ) {
+      const c = this.#notify[light] ?? this.#notifyHeavy[heavy]
+      if (c === undefined) break
+      if (light < this.#notify.length) light++
+      else heavy++
       c.notifyWanted = false
       c.deliver()
     }
     if (this.#notify.length > 0) this.#notify = []
+    if (this.#notifyHeavy.length > 0) this.#notifyHeavy = []
     this.#cycle = false
   }
 
@@ -366,7 +374,9 @@ class Layer implements TcpLayer, TcpContext {
       c.outputWanted = false
       const before = batch.count
       const more = emit(c, batch, this.#blocks)
-      c.heavy = more || batch.count - before > LIGHT_SEGMENTS
+      const segments = batch.count - before
+      c.heavy = more || segments > LIGHT_SEGMENTS
+      if (segments > 0) this.#flows.count(c.use, segments, this.now)
       if (more) this.wantOutput(c)
     }
   }
@@ -497,6 +507,7 @@ class Layer implements TcpLayer, TcpContext {
 
   receives(c: Connection, length: number): void {
     this.#received += length
+    this.#flows.count(c.use, 1, this.now)
     if (length >= c.segmentSize) this.#receiver = c
   }
 
@@ -528,7 +539,8 @@ class Layer implements TcpLayer, TcpContext {
   wantNotify(c: Connection): void {
     if (c.notifyWanted) return
     c.notifyWanted = true
-    this.#notify.push(c)
+    if (c.use.heavyUntil > this.now) this.#notifyHeavy.push(c)
+    else this.#notify.push(c)
     if (!this.#cycle) this.onReady()
   }
 

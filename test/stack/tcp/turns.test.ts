@@ -1,6 +1,7 @@
 /** Who sends first when many want to: the light connections, without starving the heavy ones. */
 import t from 'tap'
 import { PacketBatch } from '../../../src/core/packet-batch.js'
+import type { ByteStream } from '../../../src/core/stream.js'
 import type { TcpSocket } from '../../../src/stack/contract.js'
 import { tcpSourcePort } from '../../../src/wire/tcp.js'
 import { Pair } from '../../sim/pair.js'
@@ -10,13 +11,18 @@ import { SeededRandom } from '../../sim/random.js'
 function opened(count: number) {
   const random = new SeededRandom(3)
   const pair = new Pair({ random, there: { delay: 0.1 }, pacing: false })
-  pair.b.tcp.listen({ port: 80, backlog: 1024 }).onConnection = () => undefined
+  const accepted = new Map<number, ByteStream>()
+  pair.b.tcp.listen({ port: 80, backlog: 1024 }).onConnection = (stream) => {
+    accepted.set(stream.remote.port, stream)
+  }
   const sockets = Array.from({ length: count }, () =>
     pair.a.tcp.connect({ address: pair.b.address, port: 80 }, pair.now),
   )
   pair.run(() => sockets.every((s) => s.state === 'ESTABLISHED'))
   pair.run(() => false, 500)
-  return { pair, sockets }
+  /** The other end of one of them. */
+  const far = (socket: TcpSocket) => accepted.get(socket.local.port) as ByteStream
+  return { pair, sockets, far }
 }
 
 /** Source ports of the next batch. */
@@ -47,4 +53,41 @@ t.test('many light ones leave half of each batch to the others', async (t) => {
   const bulk = ports.filter((port) => port === one.local.port || port === two.local.port).length
   t.ok(ports[0] !== one.local.port && ports[0] !== two.local.port)
   t.ok(bulk > 0, `${bulk} of ${ports.length} segments`)
+})
+
+t.test('who is sent little is told before who is sent much, whoever’s came first', async (t) => {
+  const { pair, sockets, far } = opened(3)
+  const [heavy, light, third] = sockets as [TcpSocket, TcpSocket, TcpSocket]
+  let read = 0
+  heavy.onReadable = () => {
+    read += heavy.read()?.length ?? 0
+  }
+  const block = new Uint8Array(200_000)
+  let written = 0
+  pair.run(() => {
+    if (written < block.length) {
+      written += far(heavy).write(block.subarray(written))
+    }
+    return read === block.length
+  })
+  const told: string[] = []
+  heavy.onReadable = () => told.push('heavy')
+  light.onReadable = () => {
+    told.push('light')
+    // What comes of a callback is told in the same run, and before what can wait.
+    arrive(far(third))
+  }
+  third.onReadable = () => told.push('third')
+  const arrive = (from: ByteStream) => {
+    from.write(new Uint8Array(100))
+    const batch = new PacketBatch({ capacity: 64, packetSize: 1420 })
+    pair.b.tcp.output(batch, pair.now)
+    for (let i = 0; i < batch.count; i++) {
+      const packet = batch.view(i)
+      pair.a.tcp.input(packet, 0, 20, packet.length - 20, pair.now)
+    }
+  }
+  for (const socket of [heavy, light]) arrive(far(socket))
+  pair.a.tcp.notify()
+  t.same(told, ['light', 'third', 'heavy'])
 })
