@@ -212,7 +212,7 @@ const LABELS: Readonly<Record<string, RegExp>> = {
   direction: /^(in|out)$/,
   state: /^(stopped|starting|up|down|failed|alive|dead)$/,
   result:
-    /^(ok|ERR_[A-Z_]+|completed|failed|succeeded|hit|miss|allowed|denied|undecided|answer|nxdomain|servfail|refused|malformed|unreachable|silent|other)$/,
+    /^(ok|ERR_[A-Z_]+|completed|sent|received|failed|succeeded|hit|miss|allowed|denied|undecided|answer|nxdomain|servfail|refused|malformed|unreachable|silent|other)$/,
   reason: /^[a-z]+\d?(-[a-z]+)*$/,
   le: /^(\d+(\.\d+)?|\+Inf)$/,
   version: /^\d+\.\d+\.\d+/,
