@@ -10,10 +10,9 @@ import { AccelPacketCipher } from '../../src/crypto/packet-cipher-accel.js'
 import { NodePacketCipher } from '../../src/crypto/packet-cipher-node.js'
 import { WasmPacketCipher, wasmChaCha } from '../../src/crypto/packet-cipher-wasm.js'
 import { accel, accelProblem } from '../../src/native/accel.js'
+import { rate, rateText } from './rounds.js'
 
 const BATCH = 64
-const ROUNDS = 7
-const ROUND_MS = 300
 const sizes = process.argv.length > 2 ? process.argv.slice(2).map(Number) : [1420, 200]
 
 const key = new Uint8Array(32).fill(7)
@@ -27,22 +26,6 @@ if (native !== undefined)
   ciphers.push({ name: 'addon', cipher: new AccelPacketCipher(native, key) })
 else console.log(accelProblem() ?? 'the addon is switched off')
 
-/** Packets per second. */
-function rate(step: () => void): number {
-  const rates: number[] = []
-  for (let round = 0; round < ROUNDS; round++) {
-    const start = performance.now()
-    let packets = 0
-    let now = start
-    for (; now - start < ROUND_MS; now = performance.now()) {
-      step()
-      packets += BATCH
-    }
-    rates.push((packets * 1000) / (now - start))
-  }
-  return rates.sort((a, b) => a - b)[ROUNDS >> 1] as number
-}
-
 for (const size of sizes) {
   for (const { name, cipher } of ciphers) {
     const batch = new PacketBatch({ capacity: BATCH, packetSize: size })
@@ -51,18 +34,17 @@ for (const size of sizes) {
       batch.commit(size)
     }
     const counters = Float64Array.from({ length: BATCH }, (_, i) => i)
-    const sealing = rate(() => {
+    const sealing = rate(BATCH, () => {
       batch.length.fill(size)
       cipher.seal(batch, 0, BATCH, 0)
     })
     // Opening destroys what it opens, so that sealing it again is part of each step, and taken off.
-    const both = rate(() => {
+    const both = rate(BATCH, () => {
       batch.length.fill(size)
       cipher.seal(batch, 0, BATCH, 0)
       cipher.open(batch, 0, BATCH, counters)
     })
     const opening = 1 / (1 / both - 1 / sealing)
-    const text = (n: number): string => `${Math.round(n / 1e3)} k/s (${(1e6 / n).toFixed(2)} us)`
-    console.log(`${name}, ${size} bytes: seal ${text(sealing)}, open ${text(opening)}`)
+    console.log(`${name}, ${size} bytes: seal ${rateText(sealing)}, open ${rateText(opening)}`)
   }
 }
