@@ -68,10 +68,10 @@ export class HubSocket implements LeanSocket, HubMember {
       this.#flush()
       if (this.closed) return
     }
-    // After the far side's end a reset is still told: what we send goes nowhere.
-    if (this.ended) {
-      if ((events & FAILED) !== 0 && this.#error() !== 0) this.#close(true, false)
-    } else if ((events & (READABLE | MORE | FAILED)) !== 0) {
+    // After the far side's end, and while nobody reads, a reset is told all the same: what we send goes nowhere.
+    if ((this.ended || this.paused) && (events & FAILED) !== 0 && this.#error() !== 0) {
+      this.#close(true, false)
+    } else if (!this.ended && (events & (READABLE | MORE | FAILED)) !== 0) {
       if (this.paused) this.#missed = true
       else this.#read(events)
     }

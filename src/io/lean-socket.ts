@@ -35,7 +35,10 @@ export interface LeanSocket {
   /** The same, for the owner, whoever uses the connection at that moment. */
   onGone: () => void
 
-  /** It begins paused. Nothing is read from the kernel while it is, but for what Node reads ahead. */
+  /**
+   * It begins paused. Nothing is read from the kernel while it is, but for what Node reads ahead. With the
+   * addon a reset closes it all the same, and what came before and was not read is gone; Node tells at `resume`.
+   */
   resume(): void
   pause(): void
   readonly paused: boolean

@@ -6,7 +6,12 @@ import t from 'tap'
 import type { LeanSocket } from '../../src/io/lean-socket.js'
 import { startReading } from '../../src/io/socket-reading.js'
 import { eventually } from '../support/fake-stream.js'
-import { LEAN_IMPLEMENTATIONS, LOOPBACK, leanPair } from '../support/lean-sockets.js'
+import {
+  LEAN_IMPLEMENTATIONS,
+  type LeanImplementation,
+  LOOPBACK,
+  leanPair,
+} from '../support/lean-sockets.js'
 import { RawClient } from '../support/proxy.js'
 
 const MODULE = fileURLToPath(new URL('../../src/io/listen.js', import.meta.url))
@@ -296,6 +301,31 @@ for (const twin of LEAN_IMPLEMENTATIONS) {
 }
 
 const [, addon] = LEAN_IMPLEMENTATIONS
+
+t.test('a reset while nobody reads is told at once', { skip: addon?.skip ?? true }, async (t) => {
+  const { client, socket } = await leanPair(t, addon as LeanImplementation)
+  const told = new Told(socket)
+  // More than anybody reads ahead, and an end: neither is a reason to close.
+  client.send(Buffer.alloc(1 << 20))
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  t.same(told.events, [])
+  client.socket.resetAndDestroy()
+  await eventually(() => told.events.includes('gone'))
+  t.same(told.events, ['close', 'gone'])
+  t.equal(told.failed, true)
+})
+
+t.test('an end while nobody reads waits', { skip: addon?.skip ?? true }, async (t) => {
+  const { client, socket } = await leanPair(t, addon as LeanImplementation)
+  const told = new Told(socket)
+  client.send('before')
+  client.socket.end()
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  t.same(told.events, [])
+  socket.resume()
+  await eventually(() => told.events.includes('end'))
+  t.equal(socket.bytesRead, 6)
+})
 
 t.test('bytes around urgent data all come', { skip: addon?.skip ?? true }, async (t) => {
   const text = `use Socket; socket(S, PF_INET, SOCK_STREAM, 0); connect(S, sockaddr_in($ARGV[0], INADDR_LOOPBACK));
