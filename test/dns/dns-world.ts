@@ -5,10 +5,11 @@
 import { type Answer, type DecodedPacket, decode, encode, type Packet } from 'dns-packet'
 import type { PvpnError } from '../../src/core/errors.js'
 import { formatHostPort, parseHostPort } from '../../src/core/ip.js'
-import type { Bytes, Endpoint, Millis, Random } from '../../src/core/types.js'
+import type { Bytes, Endpoint, Millis } from '../../src/core/types.js'
 import { ResolverMachine } from '../../src/dns/machine.js'
 import type { LookupType } from '../../src/dns/query.js'
 import type { ResolverConfig } from '../../src/dns/view.js'
+import { seededRandom } from '../support/seeded.js'
 
 export interface Asked {
   readonly at: Millis
@@ -39,17 +40,6 @@ export interface Outcome {
   settledAt: Millis | undefined
   error: PvpnError | undefined
   reply: Bytes | undefined
-}
-
-/** Reproducible and quick; nothing more is wanted of it. */
-export function seededRandom(seed: number): Random {
-  let state = seed | 1
-  return (out) => {
-    for (let i = 0; i < out.length; i++) {
-      state = Math.imul(state ^ (state >>> 15), 0x2c1b3c6d) + 0x9e3779b9
-      out[i] = state >>> 24
-    }
-  }
 }
 
 export class DnsWorld {

@@ -8,7 +8,7 @@ import type { PacketTunnel, TunnelEvent } from '../../src/core/tunnel.js'
 import type { LinkInfo } from '../../src/core/types.js'
 import { PacketEnvironment } from '../../src/environment/packet-environment.js'
 import { createStack } from '../../src/stack/stack.js'
-import { seededRandom } from '../tunnel/wireguard/world.js'
+import { seededRandom } from '../support/seeded.js'
 import { outcome } from './packet-world.js'
 import { settled, VirtualClock } from './virtual-clock.js'
 

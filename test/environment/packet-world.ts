@@ -13,7 +13,8 @@ import { PacketEnvironment } from '../../src/environment/packet-environment.js'
 import type { Stack } from '../../src/stack/contract.js'
 import { createStack } from '../../src/stack/stack.js'
 import { createWireguard } from '../../src/tunnel/wireguard/tunnel.js'
-import { peerOf, seededRandom } from '../tunnel/wireguard/world.js'
+import { seededRandom } from '../support/seeded.js'
+import { peerOf } from '../tunnel/wireguard/world.js'
 import { VirtualClock } from './virtual-clock.js'
 
 /** One way, in milliseconds. */

@@ -8,7 +8,8 @@ import type { ByteStream, DatagramPort } from '../../src/core/stream.js'
 import type { Bytes, Endpoint, LinkInfo } from '../../src/core/types.js'
 import { AnswerReader, type DnsTransport } from '../../src/environment/dns-attempts.js'
 import { createResolver } from '../../src/environment/resolver.js'
-import { a, aaaa, answerTo, endpoint, type Server, seededRandom, zone } from '../dns/dns-world.js'
+import { a, aaaa, answerTo, endpoint, type Server, zone } from '../dns/dns-world.js'
+import { seededRandom } from '../support/seeded.js'
 import { VirtualClock } from './virtual-clock.js'
 
 const LINK: LinkInfo = {

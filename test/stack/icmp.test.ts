@@ -14,7 +14,7 @@ import { ipv4Valid, writeIpv4 } from '../../src/wire/ipv4.js'
 import { ipv6Valid, writeIpv6 } from '../../src/wire/ipv6.js'
 import { writeUdp } from '../../src/wire/udp.js'
 import { fuzzRun } from '../support/fuzz.js'
-import { seededRandom } from '../tunnel/wireguard/world.js'
+import { seededRandom } from '../support/seeded.js'
 
 const ip = (text: string) => parseIp(text) as Bytes
 const FAMILIES = [

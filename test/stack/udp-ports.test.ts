@@ -14,7 +14,7 @@ import { PathMtu } from '../../src/stack/path-mtu.js'
 import { UdpPorts } from '../../src/stack/udp-ports.js'
 import { ipv4DontFragment, ipv4Valid } from '../../src/wire/ipv4.js'
 import { udpDestinationPort, udpSourcePort, udpValid, writeUdp } from '../../src/wire/udp.js'
-import { seededRandom } from '../tunnel/wireguard/world.js'
+import { seededRandom } from '../support/seeded.js'
 
 interface Made {
   readonly ports: UdpPorts

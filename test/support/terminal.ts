@@ -13,10 +13,14 @@ export function atTerminal(argv: readonly string[]): string[] {
   return ['script', '-qefc', command, '/dev/null']
 }
 
-/** Types at what `atTerminal` started, with pipes for input and output. */
+/** Milliseconds that a dialogue may take, waits for one-time codes included. */
+const TIMEOUT = 120_000
+
+/** Types at what `atTerminal` started, with pipes for input and output. Rejects, and ends it, where it has not ended in time. */
 export function typeAt(
   child: ChildProcess,
   dialogue: Dialogue,
+  timeout = TIMEOUT,
 ): Promise<{ readonly screen: string; readonly status: number | null }> {
   let screen = ''
   let looked = 0
@@ -31,7 +35,16 @@ export function typeAt(
     if (typeof typed === 'string') child.stdin?.write(typed)
     else void typed().then((text) => child.stdin?.write(text))
   })
-  return new Promise((resolve) => {
-    child.on('close', (status) => resolve({ screen, status }))
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      child.kill()
+      const [wanted] = dialogue[next] ?? []
+      const missing = wanted === undefined ? 'the end' : String(wanted)
+      reject(new Error(`no ${missing} within ${timeout} ms; the terminal shows: ${screen}`))
+    }, timeout)
+    child.on('close', (status) => {
+      clearTimeout(timer)
+      resolve({ screen, status })
+    })
   })
 }

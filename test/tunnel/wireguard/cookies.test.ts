@@ -10,7 +10,8 @@ import {
 } from '../../../src/tunnel/wireguard/limits.js'
 import { LoadMeter } from '../../../src/tunnel/wireguard/load-meter.js'
 import { MacChecker, MacWriter } from '../../../src/tunnel/wireguard/macs.js'
-import { connectedPair, type Host, kind, pair, record, SERVER, seededRandom } from './world.js'
+import { seededRandom } from '../../support/seeded.js'
+import { connectedPair, type Host, kind, pair, record, SERVER } from './world.js'
 
 /** An initiation of somebody unknown to `host`, with a good mac1. */
 function stranger(host: Host, seed = 1): Bytes {

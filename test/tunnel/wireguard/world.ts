@@ -6,20 +6,13 @@ import { ADDRESS_SIZE, PacketBatch } from '../../../src/core/packet-batch.js'
 import type { PacketCipherFactory } from '../../../src/core/packet-cipher.js'
 import { formatSocketAddress, socketAddress } from '../../../src/core/socket-address.js'
 import type { PacketTunnel, TunnelEvent } from '../../../src/core/tunnel.js'
-import type { Bytes, Millis, Random } from '../../../src/core/types.js'
+import type { Bytes, Millis } from '../../../src/core/types.js'
 import { createPacketCipher } from '../../../src/crypto/packet-cipher.js'
 import { generateKeyPair, type KeyPair } from '../../../src/crypto/x25519.js'
 import { createWireguard } from '../../../src/tunnel/wireguard/tunnel.js'
 import { writeIpv4 } from '../../../src/wire/ipv4.js'
 import { writeIpv6 } from '../../../src/wire/ipv6.js'
-import { seededNumbers } from '../../support/seeded.js'
-
-export function seededRandom(seed: number): Random {
-  const next = seededNumbers(seed)
-  return (out) => {
-    for (let i = 0; i < out.length; i++) out[i] = next() * 256
-  }
-}
+import { seededNumbers, seededRandom } from '../../support/seeded.js'
 
 export const SEED = Number(process.env.SEED ?? 1)
 
