@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { eventually, type Namespace, programsMissing } from '../../test/support/namespace.js'
+import { startWireguardGo } from '../../test/support/wireguard-go.js'
 import { type Access, type BenchLab, CONTESTANT_CORE, MTU, type Path } from './topology.js'
 
 const PVPN = fileURLToPath(new URL('../../../bin/pvpn', import.meta.url))
@@ -133,15 +134,10 @@ async function engine(lab: BenchLab, path: Path, port: number): Promise<Contesta
 async function kernel(lab: BenchLab, path: Path, port: number): Promise<Contestant> {
   const { kernel: namespace } = lab
   const access = await lab.admit('kernel', path)
-  await namespace.check(['sh', '-c', 'mount -t tmpfs none /run && mkdir /run/wireguard'])
-  const wireguard = namespace.spawn([...CONTESTANT_CORE, 'wireguard-go', '-f', 'wg1'], {
-    stdio: 'ignore',
-  })
-  if (!(await eventually(async () => (await namespace.run(['wg', 'show', 'wg1'])).code === 0))) {
-    throw new Error('wireguard-go does not start')
-  }
-  await namespace.check(['sh', '-c', 'cat | wg setconf wg1 /dev/fd/0'], {
-    input: `[Interface]\nPrivateKey = ${access.key.private}\n[Peer]\nPublicKey = ${access.farKey}\nEndpoint = ${access.endpoint}\nAllowedIPs = ${INSIDE.join(', ')}\n`,
+  const config = `[Interface]\nPrivateKey = ${access.key.private}\n[Peer]\nPublicKey = ${access.farKey}\nEndpoint = ${access.endpoint}\nAllowedIPs = ${INSIDE.join(', ')}\n`
+  const wireguard = await startWireguardGo(namespace, config, {
+    device: 'wg1',
+    by: CONTESTANT_CORE,
   })
   await namespace.ip(`address add ${access.address}/24 dev wg1
     link set wg1 mtu ${MTU} up

@@ -12,6 +12,7 @@ import { fileURLToPath } from 'node:url'
 import { formatHostPort } from '../../src/core/ip.js'
 import { eventually, join2, Namespace } from '../../test/support/namespace.js'
 import { type KeyPair, keyPair } from '../../test/support/wg.js'
+import { startWireguardGo } from '../../test/support/wireguard-go.js'
 
 /** Where the web server is, inside the tunnel. */
 export const TARGET = '192.168.11.10'
@@ -182,16 +183,9 @@ export class BenchLab {
   }
 
   async #wireguard(): Promise<void> {
-    await this.far.check(['sh', '-c', 'mount -t tmpfs none /run && mkdir /run/wireguard'])
-    const engine = this.far.spawn([...OTHER_CORES, 'wireguard-go', '-f', 'wg0'], {
-      stdio: 'ignore',
-    })
+    const config = `[Interface]\nPrivateKey = ${this.#farKey.private}\nListenPort = ${PORT}\n`
+    const engine = await startWireguardGo(this.far, config, { by: OTHER_CORES })
     this.farPids.push(engine.pid as number)
-    const up = await eventually(async () => (await this.far.run(['wg', 'show', 'wg0'])).code === 0)
-    if (!up) throw new Error('wireguard-go does not start')
-    await this.far.check(['sh', '-c', 'cat | wg setconf wg0 /dev/fd/0'], {
-      input: `[Interface]\nPrivateKey = ${this.#farKey.private}\nListenPort = ${PORT}\n`,
-    })
     await this.far.ip(`address add 192.168.9.1/24 dev wg0
       link set wg0 mtu ${MTU} up`)
   }

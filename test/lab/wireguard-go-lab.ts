@@ -10,6 +10,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { eventually, join2, Namespace } from '../support/namespace.js'
 import { keyPair, wg } from '../support/wg.js'
+import { startWireguardGo } from '../support/wireguard-go.js'
 import type { ClientOptions } from './wireguard-go-client.js'
 
 const PROGRAM = fileURLToPath(new URL('wireguard-go-client.js', import.meta.url))
@@ -113,6 +114,8 @@ AllowedIPs = 10.77.0.2/32
 ${weCall ? '' : `Endpoint = ${host}:${ourEndpoint.port}`}
 `,
     )
+    await server.ip(`address add 10.77.0.1/24 dev wg0
+      link set wg0 mtu 1420 up`)
     const config: ClientOptions = {
       privateKey: ours.private,
       publicKey: theirs.public,
@@ -164,18 +167,4 @@ function start(ns: Namespace, options: ClientOptions): Machine {
     stdio: ['pipe', 'pipe', 'inherit'],
   })
   return new Machine(child)
-}
-
-async function startWireguardGo(ns: Namespace, config: string): Promise<void> {
-  await ns.check(['sh', '-c', 'mount -t tmpfs none /run && mkdir /run/wireguard'])
-  ns.spawn(['wireguard-go', '-f', 'wg0'], {
-    stdio: 'ignore',
-    env: { ...process.env, LOG_LEVEL: 'error', WG_PROCESS_FOREGROUND: '1' },
-  })
-  const up = await eventually(async () => (await ns.run(['wg', 'show', 'wg0'])).code === 0)
-  if (!up) throw new Error('wireguard-go does not start')
-  // A pipe, not our end of the socket that Node gives as stdin: wg opens its file by name.
-  await ns.check(['sh', '-c', 'cat | wg setconf wg0 /dev/fd/0'], { input: config })
-  await ns.ip(`address add 10.77.0.1/24 dev wg0
-    link set wg0 mtu 1420 up`)
 }

@@ -15,6 +15,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { eventually, join2, Namespace } from './namespace.js'
 import { keyPair, wg } from './wg.js'
+import { startWireguardGo } from './wireguard-go.js'
 
 export const SITES = {
   office: { public: '203.0.113.2', router: '203.0.113.1', port: 51820 },
@@ -188,15 +189,6 @@ AllowedIPs = 192.168.9.0/24, 192.168.10.0/24, 192.168.11.0/24, fd00:9::/64, fd00
     port: number,
   ): Promise<void> {
     const ns = this.sites[name]
-    // A run folder of its own: both sites' control sockets are called wg0.sock.
-    await ns.check(['sh', '-c', 'mount -t tmpfs none /run && mkdir /run/wireguard'])
-    const child = ns.spawn(['wireguard-go', '-f', 'wg0'], {
-      stdio: 'ignore',
-      env: { ...process.env, LOG_LEVEL: 'error', WG_PROCESS_FOREGROUND: '1' },
-    })
-    this.wireguard.set(name, child)
-    const up = await eventually(async () => (await ns.run(['wg', 'show', 'wg0'])).code === 0)
-    if (!up) throw new Error(`wireguard-go does not start in ${name}`)
     const config = `[Interface]
 PrivateKey = ${privateKey}
 ListenPort = ${port}
@@ -205,8 +197,7 @@ PublicKey = ${peer}
 PresharedKey = ${shared}
 AllowedIPs = ${TUNNEL}/32, ${TUNNEL_6}/128
 `
-    // A pipe, not our end of the socket that Node gives as stdin: wg opens its file by name.
-    await ns.check(['sh', '-c', 'cat | wg setconf wg0 /dev/fd/0'], { input: config })
+    this.wireguard.set(name, await startWireguardGo(ns, config))
     await ns.ip(`address add 192.168.9.1/24 dev wg0
       address add fd00:9::1/64 dev wg0 nodad
       link set wg0 mtu 1420 up`)
