@@ -35,14 +35,20 @@ export interface ProcessFigures {
   readonly loopLag: number
 }
 
+/** SYN cookies that answered SYNs a listener had no place for, ACKs that brought one back, and ACKs that brought none while some were on their way. */
+export interface CookieFigures {
+  readonly sent: number
+  readonly received: number
+  readonly failed: number
+}
+
 export interface TcpFigures {
   /** Now. */
   readonly open: number
   /** Segments sent again, and time-outs that had to come first. */
   readonly retransmits: number
   readonly timeouts: number
-  /** SYN cookies that answered SYNs a listener had no place for, ACKs that brought one back, and ACKs that brought none while some were on their way. */
-  readonly cookies: { readonly sent: number; readonly received: number; readonly failed: number }
+  readonly cookies: CookieFigures
   /** Milliseconds, one per acknowledgment that measures. */
   readonly roundTrips: HistogramFigures
 }

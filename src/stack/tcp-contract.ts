@@ -1,6 +1,7 @@
 /** The seam between the IP part of the stack and its TCP part. */
 import type { Allocator } from '../core/allocator.js'
 import type { PvpnError } from '../core/errors.js'
+import type { CookieFigures } from '../core/figures.js'
 import type { Histogram } from '../core/histogram.js'
 import type { PacketBatch } from '../core/packet-batch.js'
 import type { StreamListener } from '../core/stream.js'
@@ -78,7 +79,7 @@ export interface TcpLayer {
     readonly open: number
     readonly retransmits: number
     readonly timeouts: number
-    readonly cookies: { readonly sent: number; readonly received: number; readonly failed: number }
+    readonly cookies: CookieFigures
     /** Milliseconds. */
     readonly roundTrips: Histogram
     readonly drops: Readonly<Record<string, number>>

@@ -1,5 +1,6 @@
 /** What the parts of TCP share: the layer as its connections see it. */
 import type { Allocator } from '../../core/allocator.js'
+import type { CookieFigures } from '../../core/figures.js'
 import type { Histogram } from '../../core/histogram.js'
 import type { Bytes, Millis } from '../../core/types.js'
 import type { IpLayer } from '../tcp-contract.js'
@@ -12,16 +13,9 @@ export interface TcpCounters {
   open: number
   retransmits: number
   timeouts: number
-  readonly cookies: CookieCounters
+  readonly cookies: Record<keyof CookieFigures, number>
   readonly roundTrips: Histogram
   readonly drops: Record<TcpDrop, number>
-}
-
-/** SYN cookies sent, ACKs that brought one back, and ACKs that brought none while some were on their way. */
-export interface CookieCounters {
-  sent: number
-  received: number
-  failed: number
 }
 
 export type TcpDrop =

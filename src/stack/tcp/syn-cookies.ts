@@ -37,19 +37,28 @@ const STAMP_SLACK = OPTION_BITS + 1
 
 const ADDRESS_MOST = 16
 
+/** A key's time, and what it was used for. */
+class Period {
+  readonly key = new Uint8Array(16)
+  /** Numbers whose cookie has opened a connection meanwhile: none opens two. */
+  readonly spent = new Set<number>()
+
+  begin(random: Random): void {
+    random(this.key)
+    this.spent.clear()
+  }
+}
+
 export class SynCookies {
   readonly #random: Random
   readonly #initial: InitialSequence
-  #key = new Uint8Array(16)
-  #earlier = new Uint8Array(16)
-  /** When `#key` began to be used. */
+  #current = new Period()
+  #earlier = new Period()
+  /** When the current one began. */
   #since: Millis = Number.NEGATIVE_INFINITY
   readonly #input = new Uint8Array(2 * ADDRESS_MOST + 9)
   readonly #out = new Int32Array(2)
   readonly #syn = new Segment()
-  /** Numbers whose cookie has opened a connection, under the key of now and the one before: none opens two. */
-  #spent = new Set<number>()
-  #spentEarlier = new Set<number>()
 
   /** `initial` gives each pair of ends the offset of its timestamps. */
   constructor(random: Random, initial: InitialSequence) {
@@ -70,7 +79,9 @@ export class SynCookies {
     const mss = offeredMss(syn.options, remote.length)
     let size = SIZES.length - 1
     while (size > 0 && (SIZES[size] as number) > mss) size--
-    return this.#hash(this.#key, local, localPort, remote, remotePort, syn.sequence, size) | size
+    return (
+      this.#hash(this.#current.key, local, localPort, remote, remotePort, syn.sequence, size) | size
+    )
   }
 
   /** The SYN-ACK of a SYN of which nothing is kept. */
@@ -121,13 +132,14 @@ export class SynCookies {
     const sequence = sequenceAdd(ack.sequence, -1)
     const size = cookie & SIZE_BITS
     const told = cookie & ~SIZE_BITS
+    const [current, earlier] = [this.#current, this.#earlier]
     if (
-      told !== this.#hash(this.#key, local, localPort, remote, remotePort, sequence, size) &&
-      told !== this.#hash(this.#earlier, local, localPort, remote, remotePort, sequence, size)
+      told !== this.#hash(current.key, local, localPort, remote, remotePort, sequence, size) &&
+      told !== this.#hash(earlier.key, local, localPort, remote, remotePort, sequence, size)
     ) {
       return undefined
     }
-    if (this.#spent.has(cookie) || this.#spentEarlier.has(cookie)) return undefined
+    if (current.spent.has(cookie) || earlier.spent.has(cookie)) return undefined
     const syn = this.#syn
     const { options } = syn
     syn.sequence = sequence
@@ -141,7 +153,8 @@ export class SynCookies {
 
   /** The cookie that this number acknowledges has opened a connection. */
   spend(acknowledgment: number): void {
-    if (this.#spent.size < SYN_COOKIES_SPENT) this.#spent.add(sequenceAdd(acknowledgment, -1))
+    const { spent } = this.#current
+    if (spent.size < SYN_COOKIES_SPENT) spent.add(sequenceAdd(acknowledgment, -1))
   }
 
   /** The upper bits of the number; the lower are 0. */
@@ -166,21 +179,18 @@ export class SynCookies {
     return (this.#out[0] as number) & ~SIZE_BITS
   }
 
-  /** Sees to it that the keys are those of now. */
+  /** Sees to it that the periods are those of now. */
   #turn(now: Millis): void {
     const passed = now - this.#since
     if (passed < PERIOD) return
     if (passed >= 2 * PERIOD) {
-      this.#random(this.#earlier)
-      this.#spentEarlier.clear()
+      this.#earlier.begin(this.#random)
       this.#since = now
     } else {
-      ;[this.#key, this.#earlier] = [this.#earlier, this.#key]
-      ;[this.#spent, this.#spentEarlier] = [this.#spentEarlier, this.#spent]
+      ;[this.#current, this.#earlier] = [this.#earlier, this.#current]
       this.#since += PERIOD
     }
-    this.#random(this.#key)
-    this.#spent.clear()
+    this.#current.begin(this.#random)
   }
 }
 
