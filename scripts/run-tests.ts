@@ -1,9 +1,9 @@
 /**
  * Runs the compiled tests: `run-tests [--no-skips] [unit | lab | NAME...]`, where a NAME is how those of some
- * files begin (`io/relay`); or all. Each file is a process of its own; those that mostly wait run beside those that work (test-schedule.ts, test-costs.ts). Prints a line
- * a file, then what was skipped and why and what failed and where, and `N passed, N failed, N skipped` last;
- * what each file printed is kept in build/tap. Status 1 when something failed or nothing ran, and, with
- * --no-skips, when something was skipped.
+ * files begin (`io/relay`); or all. Each file is a process of its own; those that mostly wait run beside
+ * those that work (test-schedule.ts, test-costs.ts). Prints a line a file, then what was skipped and why and
+ * what failed and where, and `N passed, N failed, N skipped` last; what each file printed is kept in
+ * build/tap. Status 1 when something failed or nothing ran, and, with --no-skips, when something was skipped.
  */
 import { readdirSync, rmSync } from 'node:fs'
 import { availableParallelism } from 'node:os'

@@ -1,4 +1,6 @@
 /** How often a step can be done: the median of several rounds. */
+import { median } from '../report.js'
+
 const ROUNDS = 7
 const ROUND_MS = 300
 
@@ -15,7 +17,7 @@ export function rate(times: number, step: () => void): number {
     }
     rates.push((done * 1000) / (now - start))
   }
-  return rates.sort((a, b) => a - b)[ROUNDS >> 1] as number
+  return median(rates)
 }
 
 /** For people: thousands in a second, and what one takes. */

@@ -5,9 +5,9 @@ import type { PacketChecksums } from '../../src/core/packet-checksums.js'
 import type { Bytes } from '../../src/core/types.js'
 import type { Stack } from '../../src/stack/contract.js'
 import { createStack } from '../../src/stack/stack.js'
-import { SeededRandom } from '../sim/random.js'
 import { CHECKSUMS } from '../support/packet-checksums.js'
 import { PoisonedMemory } from '../support/poisoned-memory.js'
+import { seededRandom } from '../support/seeded.js'
 
 const SIZE = 100_000
 const LINKS = [
@@ -32,7 +32,7 @@ function transfer(
 ): Seen {
   const [client, server] = [0, 1].map((i) => {
     const stack = createStack({
-      random: new SeededRandom(i + 1).fill,
+      random: seededRandom(i + 1),
       checksums,
       // What was in the memory before must not be seen.
       allocator: new PoisonedMemory(),

@@ -9,7 +9,7 @@ import type { Stack } from '../../src/stack/contract.js'
 import { FLOW_HEAVY_TIME, FLOW_LIGHT_PACKETS, FLOW_MIX_TIME } from '../../src/stack/limits.js'
 import { createStack } from '../../src/stack/stack.js'
 import { checksum } from '../../src/wire/checksum.js'
-import { SeededRandom } from '../sim/random.js'
+import { seededRandom } from '../support/seeded.js'
 import { fragment6 } from './fragments.js'
 
 const A = { addresses: ['10.0.0.1/24', 'fd00::1/64'], dns: [], search: [], mtu: 1420 }
@@ -22,8 +22,8 @@ const B = {
 
 /** Two stacks on a wire; `tap` sees each packet and may change or (false) drop it. */
 class Wire {
-  readonly a = createStack({ random: new SeededRandom(1).fill })
-  readonly b = createStack({ random: new SeededRandom(2).fill })
+  readonly a = createStack({ random: seededRandom(1) })
+  readonly b = createStack({ random: seededRandom(2) })
   readonly #batch = new PacketBatch({ capacity: 8, packetSize: 2000 })
   now = 0
   tap: (packet: Bytes) => boolean = () => true
@@ -303,7 +303,7 @@ t.test('a listener says where the others find it', async (t) => {
 t.test('fuzz: no packet throws, and nothing grows', async (t) => {
   const seed = Number(process.env.FUZZ_SEED ?? Date.now() & 0xffff)
   t.comment(`seed ${seed}`)
-  const random = new SeededRandom(seed).fill
+  const random = seededRandom(seed)
   const number = (below: number) => {
     const draw = new Uint8Array(4)
     random(draw)

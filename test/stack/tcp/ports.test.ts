@@ -1,14 +1,14 @@
 /** Local ports (RFC 6056): spread over the whole range, not to be guessed from the last one. */
 import t from 'tap'
 import { Ports } from '../../../src/stack/tcp/ports.js'
-import { SeededRandom } from '../../sim/random.js'
+import { seededRandom } from '../../support/seeded.js'
 
 const FROM = 32_768
 const TO = 60_999
 const DRAWS = 20_000
 
 t.test('every part of the range is drawn alike, and neighbours are no more frequent', async (t) => {
-  const ports = new Ports(new SeededRandom(1).fill, [FROM, TO])
+  const ports = new Ports(seededRandom(1), [FROM, TO])
   const buckets = new Array<number>(16).fill(0)
   let near = 0
   let before = 0
@@ -26,7 +26,7 @@ t.test('every part of the range is drawn alike, and neighbours are no more frequ
 })
 
 t.test('the last free port is found; none left is said', async (t) => {
-  const ports = new Ports(new SeededRandom(1).fill, [FROM, TO])
+  const ports = new Ports(seededRandom(1), [FROM, TO])
   t.equal(
     ports.choose((port) => (port === 40_000 ? 'free' : 'taken')),
     40_000,

@@ -4,7 +4,7 @@ import { PacketBatch } from '../../../src/core/packet-batch.js'
 import type { ByteStream } from '../../../src/core/stream.js'
 import type { TcpSocket } from '../../../src/stack/contract.js'
 import { tcpSourcePort } from '../../../src/wire/tcp.js'
-import { Pair } from '../../sim/pair.js'
+import { deliver, Pair } from '../../sim/pair.js'
 import { SeededRandom } from '../../sim/random.js'
 
 /** A pair with connections from `a` that are open and idle. */
@@ -83,8 +83,7 @@ t.test('who is sent little is told before who is sent much, whoever’s came fir
     const batch = new PacketBatch({ capacity: 64, packetSize: 1420 })
     pair.b.tcp.output(batch, pair.now)
     for (let i = 0; i < batch.count; i++) {
-      const packet = batch.view(i)
-      pair.a.tcp.input(packet, 0, 20, packet.length - 20, pair.now)
+      deliver(pair.a.tcp, batch.view(i), pair.now)
     }
   }
   for (const socket of [heavy, light]) arrive(far(socket))
