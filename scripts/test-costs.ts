@@ -33,7 +33,6 @@ const COSTS: Readonly<Record<string, readonly [seconds: number, cores: number]>>
   'lab/policy-browser': [34, 0.5],
   'cli/run-gateway': [33, 0.8],
   'lab/socks-commands': [32, 0.6],
-  'io/lean-socket-fuzz': [30, 0.1],
   'lab/wrap-choosing': [30, 0.7],
   'lab/openvpn-refusals': [29, 0.7],
   'lab/udp-socket': [28, 0.7],

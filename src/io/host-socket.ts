@@ -14,16 +14,14 @@ export class HostSocket implements LeanSocket {
   onDrain: () => void = ignore
   onClose: (failed: boolean) => void = ignore
   onGone: () => void = ignore
-  /** Moved by whoever had the connection before. */
-  readonly #read: number
-  readonly #written: number
+  /** Moved and told by whoever had the connection before. */
+  readonly #before: { readonly read: number; readonly written: number; readonly ended: boolean }
   #attached = false
 
-  /** Takes the socket over; it gets `allowHalfOpen`. The counts go on from `before`. */
-  constructor(node: Socket, before = { read: 0, written: 0 }) {
+  /** Takes the socket over; it gets `allowHalfOpen`. The counts go on from `before`, and an end that was told is not told again. */
+  constructor(node: Socket, before = { read: 0, written: 0, ended: false }) {
     this.node = node
-    this.#read = before.read
-    this.#written = before.written
+    this.#before = before
     // A socket from another process comes with half-close off, and would answer a FIN with its own.
     node.allowHalfOpen = true
     node.on('error', ignore)
@@ -54,15 +52,15 @@ export class HostSocket implements LeanSocket {
   }
 
   get bytesRead(): number {
-    return this.#read + this.node.bytesRead
+    return this.#before.read + this.node.bytesRead
   }
 
   get bytesWritten(): number {
-    return this.#written + this.node.bytesWritten
+    return this.#before.written + this.node.bytesWritten
   }
 
   get ended(): boolean {
-    return this.node.readableEnded
+    return this.#before.ended || this.node.readableEnded
   }
 
   get ending(): boolean {
@@ -134,7 +132,7 @@ export class HostSocket implements LeanSocket {
   readonly #onData = (bytes: Bytes): void => this.onData(bytes)
 
   readonly #onEnd = (): void => {
-    askTrueEnd(this.node, () => this.onEnd())
+    if (!this.#before.ended) askTrueEnd(this.node, () => this.onEnd())
   }
 
   readonly #onDrain = (): void => this.onDrain()

@@ -121,7 +121,7 @@ export class HubSocket implements LeanSocket, HubMember {
 
   promote(): { readonly node: Socket; readonly lean: LeanSocket } {
     if (this.closed) throw new PvpnError('ERR_ABORTED', 'the connection is closed')
-    const { bytesRead: read, bytesWritten, onClose, onGone } = this
+    const { bytesRead: read, bytesWritten, ended, onClose, onGone } = this
     const waiting = this.#waiting ?? []
     let written = bytesWritten
     for (const bytes of waiting) written -= bytes.length
@@ -129,7 +129,7 @@ export class HubSocket implements LeanSocket, HubMember {
     const fd = this.#hub.take(this.#slot)
     const options = { fd, readable: true, writable: true, allowHalfOpen: true, manualStart: true }
     const node = new Socket({ ...options, ...{ highWaterMark: READ_AHEAD } })
-    const lean = new HostSocket(node, { read, written })
+    const lean = new HostSocket(node, { read, written, ended })
     lean.onClose = onClose
     lean.onGone = onGone
     for (const bytes of waiting) node.write(bytes)

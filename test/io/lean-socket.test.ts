@@ -260,6 +260,22 @@ for (const twin of LEAN_IMPLEMENTATIONS) {
       t.same(again.events, ['data', 'end', 'close', 'gone'])
     })
 
+    t.test('an end that was told is not told again by the socket of Node', async (t) => {
+      const { client, socket } = await leanPair(t, twin)
+      const first = new Told(socket)
+      socket.resume()
+      client.socket.end()
+      await eventually(() => socket.ended)
+      const { lean } = socket.promote()
+      const again = new Told(lean)
+      t.ok(lean.ended)
+      lean.resume()
+      lean.end()
+      await eventually(() => again.events.includes('gone'))
+      t.same(first.events, ['end'])
+      t.same(again.events, ['close', 'gone'])
+    })
+
     t.test('is given away with what was not read', async (t) => {
       const { client, socket } = await leanPair(t, twin)
       const told = new Told(socket)

@@ -71,6 +71,9 @@ export async function startServer(
   return { server, port: typeof address === 'object' && address !== null ? address.port : 0 }
 }
 
+/** ms until a condition is looked at again of which no event of the client tells. */
+const LOOK_AGAIN = 20
+
 /** A client that sends bytes and waits for bytes. */
 export class RawClient {
   readonly socket: Socket
@@ -130,7 +133,7 @@ export class RawClient {
     this.#chunks = [bytes]
   }
 
-  /** Waits until `done` is content with what has happened; fails after `timeout` ms. */
+  /** Waits until `done` is content with what has happened, here or elsewhere; fails after `timeout` ms. */
   async until(done: () => boolean, what: string, timeout = 10_000): Promise<void> {
     const deadline = Date.now() + timeout
     while (!done()) {
@@ -138,7 +141,7 @@ export class RawClient {
       if (left <= 0)
         throw new Error(`${what}: not within ${timeout} ms; got ${this.text().slice(0, 300)}`)
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, left)
+        const timer = setTimeout(resolve, Math.min(left, LOOK_AGAIN))
         this.#wake = () => {
           clearTimeout(timer)
           resolve()
