@@ -19,6 +19,8 @@ export interface DatagramSocket {
   onArrival?: () => void
   /** Hand over fewer datagrams at once, as something else waits behind them. Default false; absent: there is one size only. */
   short?: boolean
+  /** Hand over soon what comes: some of it is awaited by who carries little. Default false; absent: it always is. */
+  prompt?: boolean
   onWritable: () => void
   /** Bytes that have arrived and wait in the kernel, its overhead included; absent where that can't be known. */
   readonly waiting?: number | undefined

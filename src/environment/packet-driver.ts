@@ -195,6 +195,7 @@ export class PacketDriver {
     const short = stack.mixed(now)
     // What stands in the kernel is worked off soonest by large batches.
     socket.short = short && !this.#standing
+    socket.prompt = short
     const most = short ? BATCHES_PER_SHORT_TURN : BATCHES_PER_TURN
     const out = this.#out
     for (let n = 0; n < most; n++) {

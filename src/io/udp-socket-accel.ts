@@ -46,6 +46,7 @@ class AccelSocket implements DatagramSocket {
   onWritable: () => void = ignore
   onError: (error: Error) => void = ignore
   short = false
+  prompt = false
   readonly localPort: number
   readonly #native: AccelUdp
   readonly #handle: Handle<'udp'>
@@ -133,7 +134,7 @@ class AccelSocket implements DatagramSocket {
       )
       if (count < 0) this.#fail(count)
       // From here on, not from when the batch has been dealt with: a busy process rests no longer.
-      if (fresh) this.#restAfter(Math.max(0, count))
+      if (fresh) this.#restAfter(Math.max(0, count), length)
       if (count <= 0) return
       batch.count = count
       this.onBatch(batch)
@@ -141,9 +142,11 @@ class AccelSocket implements DatagramSocket {
     }
   }
 
-  #restAfter(datagrams: number): void {
+  #restAfter(datagrams: number, length: Int32Array): void {
     if (this.#closed) return
-    const microseconds = this.#rest.after(datagrams, performance.now())
+    let bytes = 0
+    for (let i = 0; i < datagrams; i++) bytes += length[i] as number
+    const microseconds = this.#rest.after(datagrams, bytes, performance.now(), this.prompt)
     if (microseconds === 0 && !this.#resting) return
     const rests = this.#native.udpRest?.(this.#handle, microseconds) ?? false
     this.#resting = rests && microseconds > 0

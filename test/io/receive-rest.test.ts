@@ -9,14 +9,27 @@ import { batchOf, Inbox, sendAll, UDP_IMPLEMENTATIONS } from '../support/datagra
 const LOOPBACK = '127.0.0.1'
 const skip = UDP_IMPLEMENTATIONS.find(({ name }) => name === 'addon')?.skip ?? 'no addon'
 
+const FULL = 1452
+const ACK = 96
+
 /** What follows each of these looks: `[datagrams, milliseconds since the one before]`. */
-function rests(looks: readonly (readonly [number, number])[]): number[] {
+function rests(
+  looks: readonly (readonly [number, number])[],
+  size = FULL,
+  prompt = false,
+): number[] {
   let now = 1000
   const rest = new ReceiveRest(now)
   return looks.map(([datagrams, after]) => {
     now += after
-    return rest.after(datagrams, now)
+    return rest.after(datagrams, datagrams * size, now, prompt)
   })
+}
+
+/** The last of many equal ones. */
+function steady(datagrams: number, ms: number, size = FULL, prompt = false): number {
+  const looks = Array.from({ length: 50 }, () => [datagrams, ms] as const)
+  return rests(looks, size, prompt).at(-1) ?? -1
 }
 
 t.test('few datagrams never wait', (t) => {
@@ -29,14 +42,25 @@ t.test('few datagrams never wait', (t) => {
   t.end()
 })
 
-t.test('many are gathered, 300 µs at most, and less the more there are', (t) => {
-  const last = (looks: readonly (readonly [number, number])[]) => rests(looks).at(-1)
-  const steady = (datagrams: number, ms: number) =>
-    last(Array.from({ length: 50 }, () => [datagrams, ms] as const))
-  t.equal(steady(3, 0.09), 300)
-  t.equal(steady(30, 0.3), 240)
-  t.ok((steady(200, 0.3) ?? 0) < 50)
-  t.ok((steady(3, 0) ?? 0) > 0, 'a clock that stands still')
+t.test('many are gathered, 1 ms at most, and less the more there are', (t) => {
+  t.equal(steady(3, 0.09), 1000)
+  t.equal(steady(60, 0.3), 480)
+  t.ok(steady(200, 0.3) < 150)
+  t.ok(steady(3, 0) > 0, 'a clock that stands still')
+  t.end()
+})
+
+t.test('acknowledgements and what is awaited by others are gathered for 300 µs at most', (t) => {
+  for (const [size, prompt] of [
+    [ACK, false],
+    [ACK, true],
+    [FULL, true],
+    [(FULL + ACK) / 2, false],
+  ] as const) {
+    t.equal(steady(3, 0.09, size, prompt), 300)
+    t.equal(steady(30, 0.3, size, prompt), 240)
+    t.ok(steady(200, 0.3, size, prompt) < 50)
+  }
   t.end()
 })
 
