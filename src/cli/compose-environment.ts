@@ -61,6 +61,7 @@ async function wireguardEnvironment(
     port: tunnel.listenPort,
     packetSize: Math.max(1536, tunnel.mtu + 96),
     overhead: OVERHEAD,
+    onePeer: tunnel.peers.length === 1,
   })
   return new PacketEnvironment({
     name: options.name,

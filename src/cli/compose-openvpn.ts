@@ -31,6 +31,7 @@ export async function openvpnEnvironment(
     port: tunnel.localPort,
     packetSize: PACKET_SIZE,
     overhead: OVERHEAD,
+    onePeer: true,
   })
   const underlay = underlayOf(options)
   const socket = new CarrierSocket({

@@ -23,15 +23,21 @@ export function underlayOf({ through }: EnvironmentOptions): Underlay {
 /** For tunnels of packets. */
 export async function packetUnderlay(
   { through }: EnvironmentOptions,
-  want: { readonly port: number; readonly packetSize: number; readonly overhead: number },
+  want: {
+    readonly port: number
+    readonly packetSize: number
+    readonly overhead: number
+    /** The tunnel has one peer, and takes what has no source for that one's. */
+    readonly onePeer: boolean
+  },
 ): Promise<
   Pick<PacketEnvironmentOptions, 'resolveEndpoint' | 'carrier'> & {
     readonly socket: DatagramSocket
   }
 > {
-  const { port, packetSize, overhead } = want
+  const { port, packetSize, overhead, onePeer } = want
   if (through === undefined) {
-    const socket = await openUdp({ family: 'dual', port, packetSize })
+    const socket = await openUdp({ family: 'dual', port, packetSize, someSources: onePeer })
     return { socket, resolveEndpoint: (host) => hostUnderlay.lookup(host) }
   }
   const underlay = carriedUnderlay(through)

@@ -12,7 +12,8 @@ export interface DatagramSocket {
   /**
    * Received datagrams; the batch is borrowed for the call, and may be changed in place: each datagram
    * within its own bytes, as its neighbours may lie directly before and behind it (no headroom). Its
-   * capacity is the socket's choice.
+   * capacity is the socket's choice. `address` is a datagram's source; family 0 when it is not known, of a
+   * socket that was opened so.
    */
   onBatch: (batch: PacketBatch) => void
   /** Called when datagrams have come, which are handed over right after: what waits to be sent can leave before them. */

@@ -65,6 +65,11 @@ export function formatSocketAddress(record: Bytes, at = 0): string {
   return formatHostPort(address, port)
 }
 
+/** False: none is known. */
+export function hasSocketAddress(record: Bytes, at = 0): boolean {
+  return u8(record, at) !== 0
+}
+
 export function sameSocketAddress(a: Bytes, aAt: number, b: Bytes, bAt: number): boolean {
   return equalBytes(a, aAt, b, bAt, ADDRESS_SIZE)
 }

@@ -36,7 +36,7 @@ export interface PacketTunnel {
   close(now: Millis): void
   /** After `close`: the peer is still being told; turns go on until this is false, which is soon. Absent: one turn is enough. */
   readonly leaving?: boolean
-  /** Datagrams from peers (`batch.address` their sources): each becomes, in place, the IP packet it carried; others get length 0. */
+  /** Datagrams from peers (`batch.address` their sources; of family 0: not known, as if from where the peer was last): each becomes, in place, the IP packet it carried; others get length 0. */
   receive(batch: PacketBatch, now: Millis): void
   /** IP packets from the stack: each becomes, in place, a datagram with its `address`; those that must wait are copied away and get length 0. */
   transmit(batch: PacketBatch, now: Millis): void

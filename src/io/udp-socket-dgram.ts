@@ -1,18 +1,21 @@
 /** UDP sockets of the host as `DatagramSocket`, on node:dgram: the plain twin of the addon's. */
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
+import { readSync } from 'node:fs'
 import type { DatagramSocket } from '../core/datagram-socket.js'
 import { parseIp } from '../core/ip.js'
 import { ADDRESS_SIZE, EMPTY_DATAGRAM, PacketBatch } from '../core/packet-batch.js'
-import {
-  sameSocketAddress,
-  socketAddressEndpoint,
-  writeSocketAddress,
-} from '../core/socket-address.js'
-import { KERNEL_BUFFER, PLAIN_RECEIVE_BYTES, PLAIN_RECEIVE_SLOTS, SEND_QUEUE } from './limits.js'
+import { writeSocketAddress } from '../core/socket-address.js'
+import { type DgramHandle, dgramHandle } from './dgram-handle.js'
+import { DgramSender } from './dgram-sender.js'
+import { KERNEL_BUFFER, PLAIN_RECEIVE_BYTES, PLAIN_RECEIVE_SLOTS } from './limits.js'
 import type { UdpOptions } from './udp-socket.js'
 
-/** Rejects with the system's error. */
-export async function bindDgram(options: UdpOptions, family: 4 | 6): Promise<DatagramSocket> {
+/** Rejects with the system's error. `reach` gives what is below the socket. */
+export async function bindDgram(
+  options: UdpOptions,
+  family: 4 | 6,
+  reach: (socket: Socket) => DgramHandle | undefined = dgramHandle,
+): Promise<DatagramSocket> {
   const socket = createSocket({
     type: family === 6 ? 'udp6' : 'udp4',
     ipv6Only: options.family === 6,
@@ -39,7 +42,7 @@ export async function bindDgram(options: UdpOptions, family: 4 | 6): Promise<Dat
       // The kernel's default stays.
     }
   }
-  return new DgramSocket(socket, family, options.packetSize)
+  return new DgramSocket(socket, reach(socket), family, options)
 }
 
 class DgramSocket implements DatagramSocket {
@@ -50,17 +53,26 @@ class DgramSocket implements DatagramSocket {
   readonly localPort: number
   readonly #socket: Socket
   readonly #mapped: boolean
+  readonly #sender: DgramSender
+  /** For reading what Node has not read yet; undefined: Node reads all. */
+  readonly #handle: DgramHandle | undefined
   readonly #batch: PacketBatch
-  /** The last peer in both forms: making strings and parsing them costs more than sending. */
-  readonly #to = { record: new Uint8Array(ADDRESS_SIZE), address: '', port: 0 }
+  /** The last sender in both forms, as in `DgramSender`. */
   readonly #from = { record: new Uint8Array(ADDRESS_SIZE), address: '', port: 0 }
   #scheduled = false
-  #full = false
+  /** Node does not read: the batch is full, and more waits. */
+  #stopped = false
   #closed = false
 
-  constructor(socket: Socket, family: 4 | 6, packetSize: number) {
+  constructor(socket: Socket, handle: DgramHandle | undefined, family: 4 | 6, options: UdpOptions) {
+    const { packetSize } = options
     this.#socket = socket
     this.#mapped = family === 6
+    this.#sender = new DgramSender(socket, handle, this.#mapped)
+    this.#sender.onRoom = () => {
+      if (!this.#closed) this.onWritable()
+    }
+    this.#handle = options.someSources === true ? handle : undefined
     const capacity = Math.max(
       1,
       Math.min(PLAIN_RECEIVE_SLOTS, (PLAIN_RECEIVE_BYTES / packetSize) | 0),
@@ -73,21 +85,16 @@ class DgramSocket implements DatagramSocket {
 
   send(batch: PacketBatch, from: number): number {
     if (this.#closed) return batch.count
-    for (let i = from; i < batch.count; i++) {
-      const empty = batch.length[i] === EMPTY_DATAGRAM
-      const length = empty ? 0 : (batch.length[i] as number)
-      const at = batch.offset[i] as number
-      if ((length <= 0 && !empty) || !this.#fits(batch, at, length, i)) continue
-      if (this.#socket.getSendQueueSize() > SEND_QUEUE) {
-        this.#full = true
-        return i
-      }
-      this.#address(batch.address, i * ADDRESS_SIZE)
-      // libuv sends at once when it can, but may keep the buffer when it can't: it gets its own copy.
-      const copy = Buffer.from(batch.bytes.subarray(at, at + length))
-      this.#socket.send(copy, this.#to.port, this.#to.address, this.#sent)
+    const { bytes, offset, length, address, count } = batch
+    for (let i = from; i < count; i++) {
+      const empty = length[i] === EMPTY_DATAGRAM
+      const size = empty ? 0 : (length[i] as number)
+      const at = offset[i] as number
+      if ((size <= 0 && !empty) || !this.#fits(batch, at, size, i)) continue
+      if (this.#sender.full) return i
+      this.#sender.send(bytes.subarray(at, at + size), address, i * ADDRESS_SIZE)
     }
-    return batch.count
+    return count
   }
 
   close(): void {
@@ -103,24 +110,6 @@ class DgramSocket implements DatagramSocket {
     return at >= 0 && at + length <= batch.bytes.length
   }
 
-  // A datagram that can't be sent (no route, refused) is lost, as on any path.
-  readonly #sent = (): void => {
-    if (!this.#full || this.#closed || this.#socket.getSendQueueSize() > SEND_QUEUE / 2) return
-    this.#full = false
-    this.onWritable()
-  }
-
-  #address(records: Uint8Array, at: number): void {
-    const to = this.#to
-    if (sameSocketAddress(records, at, to.record, 0)) return
-    const { address, port, scope } = socketAddressEndpoint(records, at)
-    to.record.set(records.subarray(at, at + ADDRESS_SIZE))
-    to.port = port
-    if (!this.#mapped) to.address = address
-    else if (!address.includes(':')) to.address = `::ffff:${address}`
-    else to.address = scope === 0 ? address : `${address}%${scope}`
-  }
-
   #receive(bytes: Buffer, from: RemoteInfo): void {
     if (this.#closed || !this.#source(from)) return
     const batch = this.#batch
@@ -128,13 +117,54 @@ class DgramSocket implements DatagramSocket {
     batch.address.set(this.#from.record, batch.count * ADDRESS_SIZE)
     if (!batch.push(bytes)) return
     if (bytes.length === 0) batch.length[batch.count - 1] = EMPTY_DATAGRAM
+    if (!this.#stopped && this.#drain()) {
+      this.#stopped = true
+      this.#handle?.recvStop()
+    }
+    this.#schedule()
+  }
+
+  #schedule(): void {
     if (this.#scheduled) return
     this.#scheduled = true
     setImmediate(() => {
       this.#scheduled = false
       if (!this.#closed) this.onArrival()
+      if (this.#stopped && this.#batch.count === 0 && !this.#drain()) {
+        this.#stopped = false
+        if (!this.#closed) this.#handle?.recvStart()
+      }
       this.#deliver()
+      if (this.#stopped && !this.#closed) this.#schedule()
     })
+  }
+
+  /**
+   * Reads what the kernel holds into the batch. Node makes memory and objects for each datagram, which cost
+   * several times what the reading does; a plain read of the descriptor costs that alone, but tells no sender.
+   * True: the batch is full, and more may wait.
+   */
+  #drain(): boolean {
+    const batch = this.#batch
+    if (this.#handle === undefined || this.#closed) return false
+    const { fd } = this.#handle
+    const { stackTraceLimit } = Error
+    // A read that finds nothing throws, and half of what that costs would be its stack trace.
+    Error.stackTraceLimit = 0
+    try {
+      while (!batch.full) {
+        batch.address[batch.count * ADDRESS_SIZE] = 0
+        // One byte more than may come shows that it was longer.
+        const length = readSync(fd, batch.bytes, batch.place(), batch.packetSize + 1, null)
+        if (length <= batch.packetSize) batch.commit(length === 0 ? EMPTY_DATAGRAM : length)
+      }
+      return true
+    } catch {
+      // Nothing more has come. An error of the socket is told by Node's own reading.
+      return false
+    } finally {
+      Error.stackTraceLimit = stackTraceLimit
+    }
   }
 
   #source(info: RemoteInfo): boolean {

@@ -14,6 +14,11 @@ export interface UdpOptions {
   readonly port?: number
   /** Largest datagram, in bytes; longer ones are dropped. */
   readonly packetSize: number
+  /**
+   * Whoever receives does not go by a datagram's source alone: while many come, some have none (family 0).
+   * The plain twin reads those at a fraction of the cost. Default false.
+   */
+  readonly someSources?: boolean
 }
 
 /** Binds. Rejects with the system's error (`code` is EADDRINUSE and the like) when it can't. `native` null: the plain twin. */

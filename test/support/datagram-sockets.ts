@@ -1,9 +1,10 @@
-/** Both implementations of DatagramSocket, for the tests that hold them to one behaviour. */
+/** The implementations of DatagramSocket, for the tests that hold them to one behaviour. */
 import type { DatagramSocket } from '../../src/core/datagram-socket.js'
 import { ADDRESS_SIZE, PacketBatch } from '../../src/core/packet-batch.js'
 import { formatSocketAddress, parseSocketAddress } from '../../src/core/socket-address.js'
 import type { Bytes } from '../../src/core/types.js'
 import { openUdp, type UdpOptions } from '../../src/io/udp-socket.js'
+import { bindDgram } from '../../src/io/udp-socket-dgram.js'
 import { accel, accelProblem } from '../../src/native/accel.js'
 
 const native = accel()?.udp
@@ -18,6 +19,11 @@ export const UDP_IMPLEMENTATIONS: readonly {
     name: 'addon',
     skip: native === undefined ? (accelProblem() ?? 'switched off by PVPN_ACCEL') : false,
     open: (options) => openUdp(options, native ?? null),
+  },
+  {
+    name: 'node:dgram by its public ways alone',
+    skip: false,
+    open: (options) => bindDgram(options, options.family === 4 ? 4 : 6, () => undefined),
   },
 ]
 

@@ -7,7 +7,7 @@ import { u8 } from '../../core/bytes.js'
 import type { PvpnError } from '../../core/errors.js'
 import type { OpenvpnOptions } from '../../core/options.js'
 import { ADDRESS_SIZE, type PacketBatch } from '../../core/packet-batch.js'
-import { sameSocketAddress } from '../../core/socket-address.js'
+import { hasSocketAddress, sameSocketAddress } from '../../core/socket-address.js'
 import type { TlsEngineFactory } from '../../core/tls-engine.js'
 import type { Bytes, Millis, Random } from '../../core/types.js'
 import { Agreement } from './agreement.js'
@@ -287,7 +287,9 @@ export class Connection {
     if (this.#phases.current === 'reset' && answered) this.#phases.enter('handshake', now)
   }
 
+  /** Does it come from the server's address? Taken for granted where no source is known: what follows checks more. */
   #isKnown(batch: PacketBatch, i: number): boolean {
+    if (!hasSocketAddress(batch.address, i * ADDRESS_SIZE)) return true
     return sameSocketAddress(batch.address, i * ADDRESS_SIZE, this.#to, 0)
   }
 

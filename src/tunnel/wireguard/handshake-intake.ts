@@ -1,4 +1,5 @@
 /** Handshake messages from the network: macs first, cookies under load, then the costly part. */
+import { hasSocketAddress } from '../../core/socket-address.js'
 import type { Bytes, Millis } from '../../core/types.js'
 import { readInitiation } from './handshake.js'
 import { LoadMeter } from './load-meter.js'
@@ -21,15 +22,19 @@ export class HandshakeIntake {
   readonly #load = new LoadMeter()
   /** By public key, as text: a look-up per initiation only. */
   readonly #peers: ReadonlyMap<string, Peer>
+  /** Whose messages may come without a source: they are as from where it was last. */
+  readonly #onlyPeer: Peer | undefined
 
   constructor(shared: Interface, peers: readonly Peer[]) {
     this.#interface = shared
     this.#checker = new MacChecker(shared.identity.publicKey, shared.random)
+    this.#onlyPeer = peers.length === 1 ? peers[0] : undefined
     this.#peers = new Map(peers.map((peer) => [keyText(peer.remote.publicKey), peer]))
   }
 
-  /** A datagram of a size that `isHandshakeSize` knows, from this socket address. */
-  receive(message: Bytes, from: Bytes, now: Millis): void {
+  /** A datagram of a size that `isHandshakeSize` knows, from this socket address, if it is known. */
+  receive(message: Bytes, source: Bytes, now: Millis): void {
+    const from = hasSocketAddress(source) ? source : (this.#onlyPeer?.endpoint.current ?? source)
     const { drops } = this.#interface.counters
     const type = messageType(message, 0)
     if (type === COOKIE_REPLY && message.length === COOKIE_REPLY_SIZE) {

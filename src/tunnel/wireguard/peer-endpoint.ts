@@ -6,6 +6,7 @@ import { formatHostPort, parseIp } from '../../core/ip.js'
 import {
   ADDRESS_SIZE,
   formatSocketAddress,
+  hasSocketAddress,
   sameSocketAddress,
   socketAddress,
 } from '../../core/socket-address.js'
@@ -33,8 +34,9 @@ export class PeerEndpoint {
     }
   }
 
-  /** The address of an authenticated message. */
+  /** The address of an authenticated message, if it is known. */
   learn(addresses: Bytes, at: number): void {
+    if (!hasSocketAddress(addresses, at)) return
     if (this.known && sameSocketAddress(this.current, 0, addresses, at)) return
     this.#learned = addresses.slice(at, at + ADDRESS_SIZE)
     this.#use(this.#learned)

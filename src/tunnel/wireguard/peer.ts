@@ -2,6 +2,7 @@
 import { type Prefix, parsePrefix } from '../../core/ip.js'
 import type { WireguardPeerOptions } from '../../core/options.js'
 import type { PacketCipherFactory } from '../../core/packet-cipher.js'
+import { hasSocketAddress } from '../../core/socket-address.js'
 import type { Bytes, Millis, Random } from '../../core/types.js'
 import { sharedSecret } from '../../crypto/x25519.js'
 import type { Counters } from './counters.js'
@@ -190,6 +191,8 @@ export class Peer {
   takeInitiation(initiation: ReadInitiation, from: Bytes, now: Millis): boolean {
     if (!isLater(initiation.timestamp, this.#timestamp)) return false
     if (now - this.#lastInitiationTaken < WG_INITIATION_INTERVAL) return false
+    // Nowhere to answer to.
+    if (!this.endpoint.known && !hasSocketAddress(from)) return false
     const { indices, random, outgoing } = this.#interface
     const localIndex = indices.take(this)
     const response = createResponse(this.remote, initiation, localIndex, random)

@@ -86,6 +86,21 @@ t.test('float: authentic packets may come from elsewhere, and then all goes ther
   t.end()
 })
 
+t.test('what comes without a source is the server\u2019s, and moves nothing', (t) => {
+  const world = new World(options(), { push: PUSH })
+  const nowhere = new Uint8Array(24)
+  world.tunnel.open(world.now)
+  t.ok(world.run(60_000, () => world.state === 'up'))
+  world.down(world.server.sealed(packet([10, 8, 0, 2]), world.now), nowhere)
+  t.equal(world.received.length, 1)
+  t.equal(world.tunnel.counters.drops.address, 0)
+  world.down(Uint8Array.of(0x48, 0, 0, 0, ...new Uint8Array(40)), nowhere)
+  t.equal(world.tunnel.counters.drops.forged, 1)
+  world.down(world.server.sealed(packet([10, 8, 0, 2]), world.now))
+  t.equal(world.received.length, 2, 'the address is what it was')
+  t.end()
+})
+
 t.test('a push without end', (t) => {
   const world = new World(options(), {})
   world.tunnel.open(world.now)

@@ -1,8 +1,6 @@
 /** mac1, mac2 and cookies: load, proof of address, limits per address. */
 import t from 'tap'
-import type { Bytes } from '../../../src/core/types.js'
 import { generateKeyPair } from '../../../src/crypto/x25519.js'
-import { createInitiation, identity } from '../../../src/tunnel/wireguard/handshake.js'
 import {
   WG_HANDSHAKES_PER_ADDRESS,
   WG_HANDSHAKES_PER_SECOND,
@@ -11,22 +9,7 @@ import {
 import { LoadMeter } from '../../../src/tunnel/wireguard/load-meter.js'
 import { MacChecker, MacWriter } from '../../../src/tunnel/wireguard/macs.js'
 import { seededRandom } from '../../support/seeded.js'
-import { connectedPair, type Host, kind, pair, record, SERVER } from './world.js'
-
-/** An initiation of somebody unknown to `host`, with a good mac1. */
-function stranger(host: Host, seed = 1): Bytes {
-  const random = seededRandom(seed)
-  const keys = generateKeyPair(random)
-  const remote = {
-    publicKey: host.keys.publicKey,
-    presharedKey: new Uint8Array(32),
-    staticSecret: new Uint8Array(32).fill(1),
-  }
-  const made = createInitiation(identity(keys.privateKey), remote, 7, new Uint8Array(12), random)
-  if (made === undefined) throw new Error('no initiation')
-  new MacWriter(host.keys.publicKey).write(made.message, 0)
-  return made.message
-}
+import { connectedPair, kind, pair, record, SERVER, stranger } from './world.js'
 
 t.test('under load a client gets a cookie and is let in by it', (t) => {
   const { world, client, server } = pair()

@@ -9,6 +9,8 @@ import type { PacketTunnel, TunnelEvent } from '../../../src/core/tunnel.js'
 import type { Bytes, Millis } from '../../../src/core/types.js'
 import { createPacketCipher } from '../../../src/crypto/packet-cipher.js'
 import { generateKeyPair, type KeyPair } from '../../../src/crypto/x25519.js'
+import { createInitiation, identity } from '../../../src/tunnel/wireguard/handshake.js'
+import { MacWriter } from '../../../src/tunnel/wireguard/macs.js'
 import { createWireguard } from '../../../src/tunnel/wireguard/tunnel.js'
 import { writeIpv4 } from '../../../src/wire/ipv4.js'
 import { writeIpv6 } from '../../../src/wire/ipv6.js'
@@ -197,10 +199,12 @@ export class Host {
     this.pump()
   }
 
-  receive(from: string, ...datagrams: readonly Bytes[]): void {
+  /** From undefined: the socket can't tell. */
+  receive(from: string | undefined, ...datagrams: readonly Bytes[]): void {
+    const source = from === undefined ? new Uint8Array(ADDRESS_SIZE) : record(from)
     this.#in.reset()
     for (const bytes of datagrams) {
-      this.#in.address.set(record(from), this.#in.count * ADDRESS_SIZE)
+      this.#in.address.set(source, this.#in.count * ADDRESS_SIZE)
       this.#in.push(bytes)
     }
     this.tunnel.receive(this.#in, this.#world.now)
@@ -348,4 +352,19 @@ export function kind(bytes: Bytes): number {
 /** Rewrites the total length of an IPv4 packet, to make it lie. */
 export function setTotalLength(bytes: Bytes, length: number): void {
   set16(bytes, 2, length)
+}
+
+/** An initiation of somebody unknown to `host`, with a good mac1. */
+export function stranger(host: Host, seed = 1): Bytes {
+  const random = seededRandom(seed)
+  const keys = generateKeyPair(random)
+  const remote = {
+    publicKey: host.keys.publicKey,
+    presharedKey: new Uint8Array(32),
+    staticSecret: new Uint8Array(32).fill(1),
+  }
+  const made = createInitiation(identity(keys.privateKey), remote, 7, new Uint8Array(12), random)
+  if (made === undefined) throw new Error('no initiation')
+  new MacWriter(host.keys.publicKey).write(made.message, 0)
+  return made.message
 }
