@@ -269,9 +269,11 @@ export class Connection implements TcpSocket {
     const taken = Math.max(0, Math.min(room, this.stack.sendMemory.left, bytes.length))
     if (taken < bytes.length) this.#shortWrite = true
     if (taken > 0) {
+      // What waits already is held back by a window or the pace: an ACK or a timer lets it go, and this behind it.
+      const waits = sequenceDistance(this.next, this.unsent.end) > 0
       this.unsent.append(taken === bytes.length ? bytes : bytes.subarray(0, taken))
       this.stack.sendMemory.held += taken
-      this.stack.wantOutput(this)
+      if (!waits) this.stack.wantOutput(this)
     }
     // With nothing to be acknowledged nothing else would tell the writer to go on.
     else if (this.unsent.size === 0 && bytes.length > 0) this.stack.wantMemory(this)

@@ -90,3 +90,26 @@ t.test('who is sent little is told before who is sent much, whoever’s came fir
   pair.a.tcp.notify()
   t.same(told, ['light', 'third', 'heavy'])
 })
+
+t.test('what is written behind what the window holds back asks for no turn', async (t) => {
+  const { pair, sockets, far } = opened(1)
+  const [socket] = sockets as [TcpSocket]
+  let asked = 0
+  pair.a.tcp.onReady = () => asked++
+  t.equal(socket.write(new Uint8Array(100_000)), 100_000)
+  t.equal(asked, 1)
+  while (nextBatch(pair).length > 0);
+  t.equal(socket.write(new Uint8Array(1000)), 1000)
+  t.equal(asked, 1, 'the next acknowledgement brings the turn')
+  const there = far(socket)
+  let read = 0
+  there.onReadable = () => {
+    read += there.read()?.length ?? 0
+  }
+  pair.run(() => read === 101_000, 5000)
+  t.equal(read, 101_000)
+  pair.run(() => false, 500)
+  asked = 0
+  t.equal(socket.write(new Uint8Array(10)), 10)
+  t.equal(asked, 1, 'nothing waits in front of this')
+})
