@@ -1,7 +1,6 @@
 /** Both kinds of LeanSocket, driven the same way, must bring the same bytes, ends and failures; and the addon survives any argument. */
 import fc from 'fast-check'
 import t from 'tap'
-import { resetSocket } from '../../src/io/socket-reset.js'
 import { accel } from '../../src/native/accel.js'
 import { LEAN_IMPLEMENTATIONS, type LeanImplementation, leanPair } from '../support/lean-sockets.js'
 import { RawClient } from '../support/proxy.js'
@@ -83,7 +82,7 @@ async function between(
     used = socket.promote().lean
     listen(used)
   }
-  if (end === 'client resets') resetSocket(client.socket)
+  if (end === 'client resets') client.reset()
   if (end === 'we reset') used.reset()
   if (end === 'we destroy') used.destroy()
   client.socket.resume()

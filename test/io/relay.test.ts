@@ -189,7 +189,7 @@ for (const twin of LEAN_IMPLEMENTATIONS) {
 
     t.test('a client that resets aborts the stream', async (t) => {
       const { client, stream, done } = await joined(t, twin)
-      client.socket.resetAndDestroy()
+      client.reset()
       await eventually(() => stream.aborted)
       t.notOk(stream.finished)
       t.equal(done.length, 1)

@@ -91,7 +91,7 @@ t.test(
             client.send(piece)
             await new Promise((resolve) => setImmediate(resolve))
           }
-          if (reset) client.socket.resetAndDestroy()
+          if (reset) client.reset()
           else {
             client.socket.end()
             await client.until(() => client.ended || client.closed, 'an end', 20_000)

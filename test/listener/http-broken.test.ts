@@ -138,7 +138,7 @@ for (const reset of [true, false]) {
       const client = await RawClient.open(proxy.port)
       client.send(get(server.origin))
       await client.takeUntil('short')
-      if (reset) client.socket.resetAndDestroy()
+      if (reset) client.reset()
       else client.close()
       t.ok(await gone)
     },
@@ -171,7 +171,7 @@ t.test('a request body that breaks off never looks whole to the server', async (
     `POST http://127.0.0.1:${port}/ HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n`,
   )
   while (!seen.includes('hello')) await new Promise((resolve) => setTimeout(resolve, 5))
-  client.socket.resetAndDestroy()
+  client.reset()
   await gone
   t.notMatch(seen, '0\r\n\r\n')
   t.notOk(ended)

@@ -328,7 +328,7 @@ t.test('a client that resets resets its target', async (t) => {
   const client = await greet(t, proxy.port)
   client.send(socks5Request(1, server.port))
   await client.take(10)
-  client.socket.resetAndDestroy()
+  client.reset()
   t.equal(await reset, 'ECONNRESET')
 })
 
@@ -350,7 +350,7 @@ t.test('a client that goes while it is being connected takes the attempt with it
   const client = await greet(t, proxy.port)
   client.send(socks5Request(1, 80))
   await new Promise((resolve) => setTimeout(resolve, 30))
-  client.socket.resetAndDestroy()
+  client.reset()
   await gone
   t.pass('aborted')
 })

@@ -67,7 +67,7 @@ t.test('the association ends with its TCP connection', async (t) => {
     if (how === 'end') {
       tcp.socket.end()
       t.equal(await tcp.rest(), '')
-    } else tcp.socket.resetAndDestroy()
+    } else tcp.reset()
     await new Promise((resolve) => setTimeout(resolve, 50))
     client.send(toFour(echo.port, 'x'), port)
     t.equal(await client.next(100), undefined)

@@ -4,6 +4,7 @@ import type { Environment } from '../../src/core/environment.js'
 import { isLoopback } from '../../src/core/listen-address.js'
 import { silentLogger } from '../../src/core/log.js'
 import { createDirect } from '../../src/environment/direct.js'
+import { resetSocket } from '../../src/io/socket-reset.js'
 import { onTrueEnd } from '../../src/io/true-end.js'
 import {
   createMixedListener,
@@ -177,6 +178,11 @@ export class RawClient {
 
   close(): void {
     this.socket.destroy()
+  }
+
+  /** As a killed program does. Node's own way hangs, socket open and unread, where we have ended before. */
+  reset(): void {
+    resetSocket(this.socket)
   }
 }
 
