@@ -1,4 +1,5 @@
 /** `LeanSocket` over a socket of Node: the plain twin, and for sockets that come from another process. */
+import { writeSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import type { Bytes } from '../core/types.js'
 import { ignore, type LeanSocket } from './lean-socket.js'
@@ -8,7 +9,7 @@ import { askTrueEnd } from './true-end.js'
 
 export class HostSocket implements LeanSocket {
   readonly node: Socket
-  readonly writesAtOnce = false
+  readonly writesAtOnce = true
   onData: (bytes: Bytes) => void = ignore
   onEnd: () => void = ignore
   onDrain: () => void = ignore
@@ -17,6 +18,8 @@ export class HostSocket implements LeanSocket {
   /** Moved and told by whoever had the connection before. */
   readonly #before: { readonly read: number; readonly written: number; readonly ended: boolean }
   #attached = false
+  /** Bytes that went past Node's stream. */
+  #direct = 0
 
   /** Takes the socket over; it gets `allowHalfOpen`. The counts go on from `before`, and an end that was told is not told again. */
   constructor(node: Socket, before = { read: 0, written: 0, ended: false }) {
@@ -56,7 +59,7 @@ export class HostSocket implements LeanSocket {
   }
 
   get bytesWritten(): number {
-    return this.#before.written + this.node.bytesWritten
+    return this.#before.written + this.#direct + this.node.bytesWritten
   }
 
   get ended(): boolean {
@@ -80,7 +83,6 @@ export class HostSocket implements LeanSocket {
       this.#attached = true
       this.node.on('data', this.#onData)
       this.node.on('end', this.#onEnd)
-      this.node.on('drain', this.#onDrain)
     }
     this.node.resume()
   }
@@ -91,7 +93,32 @@ export class HostSocket implements LeanSocket {
 
   write(bytes: Bytes): boolean {
     if (this.closed || this.ending) return false
-    return this.node.write(bytes)
+    const sent = this.#writeDirect(bytes)
+    if (sent === bytes.length) return true
+    this.node.write(bytes.subarray(sent), this.#written)
+    return false
+  }
+
+  /**
+   * To the kernel itself while nothing waits: Node's stream makes a request and calls back for each chunk, and
+   * holds on to its memory for so long that it can't be used again. How much the kernel took; what it did
+   * not, and every failure, is Node's.
+   */
+  #writeDirect(bytes: Bytes): number {
+    const { node, descriptor } = this
+    if (descriptor < 0 || node.connecting || node.writableLength > 0) return 0
+    const { stackTraceLimit } = Error
+    // A full buffer throws; its stack trace would cost as much again.
+    Error.stackTraceLimit = 0
+    try {
+      const sent = writeSync(descriptor, bytes)
+      this.#direct += sent
+      return sent
+    } catch {
+      return 0
+    } finally {
+      Error.stackTraceLimit = stackTraceLimit
+    }
   }
 
   end(lastWord?: Bytes): void {
@@ -114,7 +141,6 @@ export class HostSocket implements LeanSocket {
       this.#attached = false
       this.node.removeListener('data', this.#onData)
       this.node.removeListener('end', this.#onEnd)
-      this.node.removeListener('drain', this.#onDrain)
     }
     return { node: this.node, lean: this }
   }
@@ -135,5 +161,7 @@ export class HostSocket implements LeanSocket {
     if (!this.#before.ended) askTrueEnd(this.node, () => this.onEnd())
   }
 
-  readonly #onDrain = (): void => this.onDrain()
+  readonly #written = (error?: Error | null): void => {
+    if (!error && !this.closed && this.node.writableLength === 0) this.onDrain()
+  }
 }

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { PIECE_MOST } from '../../src/core/allocator.js'
 import { PvpnError } from '../../src/core/errors.js'
+import { HostSocket } from '../../src/io/host-socket.js'
 import type { LeanSocket } from '../../src/io/lean-socket.js'
 import { rawMemory } from '../../src/io/raw-memory.js'
 import { Relay, type RelayOptions } from '../../src/io/relay.js'
@@ -130,15 +131,14 @@ for (const twin of LEAN_IMPLEMENTATIONS) {
         stream.onReadable()
       }
       rawMemory.forget()
-      const read = socket.writesAtOnce ? down : 0
       give(1)
       await client.take(down)
-      await eventually(() => rawMemory.kept === read, 'what was sent is at hand')
+      await eventually(() => rawMemory.kept === down, 'what was sent is at hand')
       client.socket.pause()
-      for (let i = 0; i < 100 && rawMemory.kept === read; i++) give(2)
+      for (let i = 0; i < 100 && rawMemory.kept === down; i++) give(2)
       t.equal(rawMemory.kept, 0, 'not while it waits')
       client.socket.resume()
-      if (read > 0) await eventually(() => rawMemory.kept === read, 'what was waiting is at hand')
+      await eventually(() => rawMemory.kept === down, 'what was waiting is at hand')
 
       rawMemory.forget()
       let taken = 0
@@ -149,7 +149,8 @@ for (const twin of LEAN_IMPLEMENTATIONS) {
       }
       client.send(Buffer.alloc(1 << 20, 'c'))
       await eventually(() => taken === 1 << 20)
-      t.equal(rawMemory.kept > 0, socket.writesAtOnce, 'what the stream has let go of')
+      // Node reads into memory of its own.
+      t.equal(rawMemory.kept > 0, !(socket instanceof HostSocket), 'what the stream has let go of')
     })
 
     t.test('a client that does not read holds the far side back', async (t) => {
