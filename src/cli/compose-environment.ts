@@ -61,7 +61,7 @@ async function wireguardEnvironment(
     port: tunnel.listenPort,
     packetSize: Math.max(1536, tunnel.mtu + 96),
     overhead: OVERHEAD,
-    onePeer: tunnel.peers.length === 1,
+    onePeer: tunnel.peers.length === 1 && tunnel.peers[0]?.endpoint !== undefined,
   })
   return new PacketEnvironment({
     name: options.name,

@@ -31,7 +31,8 @@ export async function openvpnEnvironment(
     port: tunnel.localPort,
     packetSize: PACKET_SIZE,
     overhead: OVERHEAD,
-    onePeer: true,
+    // Without a key for the control channel its packets are told from a stranger's by their source first.
+    onePeer: tunnel.protection.kind !== 'none',
   })
   const underlay = underlayOf(options)
   const socket = new CarrierSocket({

@@ -27,7 +27,7 @@ export async function packetUnderlay(
     readonly port: number
     readonly packetSize: number
     readonly overhead: number
-    /** The tunnel has one peer, and takes what has no source for that one's. */
+    /** The tunnel has one peer, whose address is known beforehand, and takes what has no source for that one's. */
     readonly onePeer: boolean
   },
 ): Promise<

@@ -60,7 +60,7 @@ class DgramSocket implements DatagramSocket {
   /** The last sender in both forms, as in `DgramSender`. */
   readonly #from = { record: new Uint8Array(ADDRESS_SIZE), address: '', port: 0 }
   #scheduled = false
-  /** Node does not read: the batch is full, and more waits. */
+  /** Node does not read: the batch waits for its turn, and more for the next. */
   #stopped = false
   #closed = false
 
@@ -117,7 +117,7 @@ class DgramSocket implements DatagramSocket {
     batch.address.set(this.#from.record, batch.count * ADDRESS_SIZE)
     if (!batch.push(bytes)) return
     if (bytes.length === 0) batch.length[batch.count - 1] = EMPTY_DATAGRAM
-    if (!this.#stopped && this.#drain()) {
+    if (this.#drain()) {
       this.#stopped = true
       this.#handle?.recvStop()
     }
@@ -130,19 +130,18 @@ class DgramSocket implements DatagramSocket {
     setImmediate(() => {
       this.#scheduled = false
       if (!this.#closed) this.onArrival()
-      if (this.#stopped && this.#batch.count === 0 && !this.#drain()) {
-        this.#stopped = false
-        if (!this.#closed) this.#handle?.recvStart()
-      }
       this.#deliver()
-      if (this.#stopped && !this.#closed) this.#schedule()
+      if (!this.#stopped || this.#closed) return
+      // By Node, so that under a load that never ends each batch begins with one that has a source.
+      this.#stopped = false
+      this.#handle?.recvStart()
     })
   }
 
   /**
    * Reads what the kernel holds into the batch. Node makes memory and objects for each datagram, which cost
    * several times what the reading does; a plain read of the descriptor costs that alone, but tells no sender.
-   * True: the batch is full, and more may wait.
+   * True: the batch is full, or has taken as many reads as it has slots, and more may wait.
    */
   #drain(): boolean {
     const batch = this.#batch
@@ -152,8 +151,10 @@ class DgramSocket implements DatagramSocket {
     // A read that finds nothing throws, and half of what that costs would be its stack trace.
     Error.stackTraceLimit = 0
     try {
-      while (!batch.full) {
-        batch.address[batch.count * ADDRESS_SIZE] = 0
+      // Reads are counted, too: those that are longer than may come fill no slot.
+      for (let reads = 0; reads < batch.capacity && !batch.full; reads++) {
+        const at = batch.count * ADDRESS_SIZE
+        batch.address.fill(0, at, at + ADDRESS_SIZE)
         // One byte more than may come shows that it was longer.
         const length = readSync(fd, batch.bytes, batch.place(), batch.packetSize + 1, null)
         if (length <= batch.packetSize) batch.commit(length === 0 ? EMPTY_DATAGRAM : length)

@@ -48,15 +48,18 @@ function datagrams(port: number, sizes: readonly number[]) {
   )
 }
 
-t.test('all come, in order, the first of a wake-up with its source', async (t) => {
+t.test('all come, in order, the first of each batch with its source', async (t) => {
   const { a, b } = await pair(t)
   const got: Got[] = []
   const batches: number[] = []
+  const begin = new Set<string | undefined>()
   const count = 5 * PLAIN_RECEIVE_SLOTS + 7
   await new Promise<void>((resolve) => {
     b.onBatch = (batch) => {
       batches.push(batch.count)
-      got.push(...read(batch))
+      const taken = read(batch)
+      begin.add(taken[0]?.from)
+      got.push(...taken)
       if (got.length >= count) resolve()
     }
     void sendAll(
@@ -71,8 +74,8 @@ t.test('all come, in order, the first of a wake-up with its source', async (t) =
     got.map(({ length, first }) => [length, first]),
     Array.from({ length: count }, (_, i) => [1 + (i % 1500), i & 255]),
   )
-  t.equal(got[0]?.from, `${LOOPBACK}:${a.localPort}`)
-  t.ok(got.every(({ from }) => from === undefined || from === got[0]?.from))
+  t.same([...begin], [`${LOOPBACK}:${a.localPort}`], 'each batch begins with a source')
+  t.ok(got.every(({ from }) => from === undefined || begin.has(from)))
   t.ok(got.filter(({ from }) => from === undefined).length > count / 2, 'most were read past Node')
   t.ok(Math.max(...batches) <= PLAIN_RECEIVE_SLOTS)
 })
@@ -105,6 +108,23 @@ t.test('empty ones and too long ones, the longest that fits', async (t) => {
     got.map(({ length }) => length),
     [5, 100, EMPTY_DATAGRAM, 100, 6],
   )
+})
+
+t.test('too long ones are read for one turn only', async (t) => {
+  const { a, b } = await pair(t, 100)
+  const batches: number[] = []
+  const both = new Promise<void>((resolve) => {
+    b.onBatch = ({ count }) => {
+      batches.push(count)
+      if (batches.length === 2) resolve()
+    }
+  })
+  const long = datagrams(b.localPort, new Array(PLAIN_RECEIVE_SLOTS).fill(150))
+  const one = datagrams(b.localPort, [5])
+  // All of it is there before the first is read.
+  for (const batch of [one, long, long, long, one]) t.equal(a.send(batch, 0), batch.count)
+  await both
+  t.same(batches, [1, 1])
 })
 
 t.test('closed while it delivers: nothing is read any more', async (t) => {
