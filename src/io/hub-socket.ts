@@ -132,7 +132,7 @@ export class HubSocket implements LeanSocket, HubMember {
     const lean = new HostSocket(node, { read, written, ended })
     lean.onClose = onClose
     lean.onGone = onGone
-    for (const bytes of waiting) node.write(bytes)
+    for (const bytes of waiting) lean.write(bytes)
     node.pause()
     return { node, lean }
   }

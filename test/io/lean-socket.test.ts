@@ -276,6 +276,21 @@ for (const twin of LEAN_IMPLEMENTATIONS) {
       t.same(again.events, ['close', 'gone'])
     })
 
+    t.test('what waits at a promotion is sent, and the drain told', async (t) => {
+      const { client, socket } = await leanPair(t, twin)
+      const received = new Received(client)
+      client.socket.pause()
+      const size = 1 << 16
+      let wrote = 0
+      for (let flows = true; flows; wrote += size) flows = socket.write(new Uint8Array(size))
+      const { lean } = socket.promote()
+      const told = new Told(lean)
+      client.socket.resume()
+      await eventually(() => told.events.includes('drain'))
+      t.equal(lean.bytesWritten, wrote)
+      await eventually(() => received.length === wrote)
+    })
+
     t.test('is given away with what was not read', async (t) => {
       const { client, socket } = await leanPair(t, twin)
       const told = new Told(socket)
