@@ -124,7 +124,9 @@ t.test(
       t.equal((await office.run(['sh', '-c', big])).stdout, `${md5}  -\n`, '8 MiB to the far side')
       const up = await fetch(office, '-T', '/run/big', `http://${TUNNEL}:8080/`)
       t.equal(up.stdout, `mine ${8 * MIB} ${md5}\n`, '8 MiB from the far side')
-      t.equal((await fetch(office, `http://${TUNNEL}:8081/`)).code, 56, 'no service: reset')
+      const { code } = await fetch(office, `http://${TUNNEL}:8081/`)
+      // 7 where the reset is there before curl looks at its new connection.
+      t.ok(code === 56 || code === 7, 'no service: reset')
       t.equal((await fetch(office, `http://${TUNNEL}:8082/`)).code, 7, 'nothing published: refused')
     })
 
