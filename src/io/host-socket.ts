@@ -9,7 +9,6 @@ import { askTrueEnd } from './true-end.js'
 
 export class HostSocket implements LeanSocket {
   readonly node: Socket
-  readonly writesAtOnce = true
   onData: (bytes: Bytes) => void = ignore
   onEnd: () => void = ignore
   onDrain: () => void = ignore

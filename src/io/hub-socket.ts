@@ -20,7 +20,6 @@ const AGAIN = -constants.errno.EAGAIN
 let room = rawMemory.allocate(HUB_READ)
 
 export class HubSocket implements LeanSocket, HubMember {
-  readonly writesAtOnce = true
   readonly remoteAddress: string | undefined
   readonly remotePort: number | undefined
   bytesRead = 0

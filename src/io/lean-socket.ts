@@ -42,10 +42,11 @@ export interface LeanSocket {
   resume(): void
   pause(): void
   readonly paused: boolean
-  /** Always takes all. False: part of it waits, and `onDrain` follows. What waits must not be changed. */
+  /**
+   * Always takes all. False: part of it waits, and `onDrain` follows. What waits must not be changed; of what was
+   * taken with true, and at `onDrain` of all, nothing is referred to any more.
+   */
   write(bytes: Bytes): boolean
-  /** Of what `write` took with true, and at `onDrain` of all it took, nothing is referred to any more. */
-  readonly writesAtOnce: boolean
   /** Ends our direction once everything was sent. When the far side has ended too that closes. */
   end(lastWord?: Bytes): void
   /** Closes at once, so that the far side sees a reset and never takes it for an end (but on a Unix socket, which knows none). */

@@ -59,7 +59,7 @@ export class Relay {
     socket.onEnd = () => this.#endUp()
     socket.onDrain = () => {
       this.#blocked = false
-      if (this.#stuck !== undefined && socket.writesAtOnce) rawMemory.free(this.#stuck)
+      if (this.#stuck !== undefined) rawMemory.free(this.#stuck)
       this.#stuck = undefined
       this.#down()
     }
@@ -105,7 +105,7 @@ export class Relay {
       this.bytesDown += bytes.length
       this.#blocked = !this.#socket.write(bytes)
       if (this.#blocked) this.#stuck = bytes
-      else if (this.#socket.writesAtOnce) rawMemory.free(bytes)
+      else rawMemory.free(bytes)
     }
     if (this.#stream.ended && !this.#streamEnded) {
       this.#streamEnded = true
